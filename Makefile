@@ -1,0 +1,62 @@
+# Every target makes what it needs, .venv included. Needs python3.11 (or PYTHON=/path/to/python) and make.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+CORE := $(VENV)/.core
+TEST := $(VENV)/.test
+DEV := $(VENV)/.dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test test-slow lint docs bench build clean
+.DELETE_ON_ERROR:
+
+demo: $(CORE) ## fuse the example model that ships with the package, and prove it
+	$(BIN)/graphmorph demo
+
+test: $(TEST) ## the whole suite but the tests marked slow
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(TEST) ## the tests marked slow
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: $(DEV) build ## ruff, then mypy on the package as it is installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build/typecheck
+	$(BIN)/python -m zipfile -e dist/graphmorph-*.whl build/typecheck
+	cd build/typecheck && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p graphmorph
+
+docs: $(CORE) ## regenerate docs/passes.md from the registry, and the README table from the benchmark results
+	$(BIN)/python -m graphmorph.cli.passes_page docs/passes.md
+	if [ -e benchmarks/results/fuse.json ]; then $(BIN)/python benchmarks/readme_table.py; fi
+
+bench: $(VENV)/.bench ## the comparison with other tools; writes benchmarks/results
+	$(BIN)/python benchmarks/fuse.py
+
+# build/lib outlives a build and would carry deleted modules into the wheel.
+build: $(CORE) ## the wheel, in dist/
+	rm -rf build dist
+	$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist graphmorph.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --editable .
+	touch $@
+
+$(TEST): pyproject.toml $(CORE)
+	$(PIP) install --quiet torch==2.13.0
+	$(PIP) install --quiet --editable ".[test]"
+	touch $@
+
+$(DEV): pyproject.toml $(TEST)
+	$(PIP) install --quiet --editable ".[dev]"
+	touch $@
+
+$(VENV)/.bench: pyproject.toml $(TEST)
+	$(PIP) install --quiet --editable ".[test,bench]"
+	touch $@

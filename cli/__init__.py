@@ -1,0 +1,1 @@
+"""The command line. `graphmorph.cli.main:main` is the entry point; one module a command."""

@@ -1,0 +1,88 @@
+"""Verdicts as JUnit XML, the form that CI servers show: one test case an output and run, one a rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+if TYPE_CHECKING:
+    from graphmorph.proof.report import CaseReport, OutputReport, Proof
+    from graphmorph.report import Report
+
+# XML 1.0 has no way at all to write the other control characters; names in hostile files may hold them.
+UNWRITABLE = {code: "\N{REPLACEMENT CHARACTER}" for code in range(32) if chr(code) not in "\t\n\r"}
+
+
+def write_junit(suites: Iterable[Element], target: Path) -> None:
+    """Write test suites as one JUnit file."""
+    root = Element("testsuites", name="graphmorph")
+    root.extend(suites)
+    ElementTree.indent(root)
+    ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
+
+
+def fuse_suites(report: Report) -> list[Element]:
+    """The suites of one `fuse` run: its rewrites (rolled back means failed), and the proof."""
+    rewrites = Element("testsuite", name=_clean(f"rewrites of {report.model}"))
+    for rewrite in report.rewrites:
+        case = _case(rewrites, rewrite.pass_name, rewrite.root)
+        if rewrite.certificate is not None and rewrite.certificate.verdict == "different":
+            _problem(case, "failure", f"the certificate failed: {rewrite.summary}")
+    for rewrite in report.rolled_back:
+        _problem(
+            _case(rewrites, rewrite.pass_name, rewrite.root), "failure", f"rolled back: {rewrite.summary}"
+        )
+    for refusal in report.refusals:
+        _problem(_case(rewrites, refusal.pass_name, refusal.node), "skipped", refusal.reason)
+    suites = [_counted(rewrites, report.seconds)]
+    if report.proof is not None:
+        suites.append(proof_suite(report.proof))
+    return suites
+
+
+def proof_suite(proof: Proof) -> Element:
+    """The suite of one proof; inconclusive is an error, different a failure of the outputs that differ."""
+    suite = Element("testsuite", name="proof")
+    for index, case in enumerate(proof.cases):
+        for run, outputs in (("as written", case.as_written), ("as deployed", case.as_deployed or ())):
+            for output in outputs:
+                entry = _case(suite, f"proof.{_inputs(case, index)}", f"{output.name}, {run}")
+                if not output.passed:
+                    _problem(entry, "failure", _failure(output))
+    if proof.verdict == "inconclusive":
+        _problem(_case(suite, "proof", "comparison"), "error", proof.reason)
+    return _counted(suite, proof.seconds)
+
+
+def _inputs(case: CaseReport, index: int) -> str:
+    sizes = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in case.shapes.items())
+    return f"inputs {index + 1} ({case.source}; {sizes})"
+
+
+def _failure(output: OutputReport) -> str:
+    numbers = f"tolerance {output.tolerance:.3g}, noise floor {output.noise_floor:.3g}"
+    return f"{output.problem}; {numbers}, would pass at {output.required_atol:.3g}"
+
+
+def _case(suite: Element, group: str, name: str) -> Element:
+    return SubElement(suite, "testcase", classname=_clean(group), name=_clean(name))
+
+
+def _problem(case: Element, kind: str, message: str) -> None:
+    SubElement(case, kind, message=_clean(message))
+
+
+def _counted(suite: Element, seconds: float) -> Element:
+    """The suite with the totals that readers of the format expect."""
+    suite.set("tests", str(len(suite)))
+    for total, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(total, str(len(suite.findall(f"testcase/{kind}"))))
+    suite.set("time", f"{seconds:.3f}")
+    return suite
+
+
+def _clean(text: str) -> str:
+    return text.translate(UNWRITABLE)

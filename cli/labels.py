@@ -1,0 +1,45 @@
+"""`--labels`: true classes, from an array of the inputs' own file or from a file of their own."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphmorph.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def read_labels(labels: str | None, inputs: Path | None) -> NDArray[Any] | None:
+    """Class indices, (samples,), or None when no labels were asked for.
+
+    Raises:
+        UsageError: no such array or file, or one that cannot be read.
+    """
+    if labels is None:
+        return None
+    if inputs is None:
+        raise UsageError("--labels need the samples that they belong to: give them with --inputs")
+    try:
+        return _read(labels, inputs)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(f"--labels {labels}: cannot be read: {error}") from error
+
+
+def _read(labels: str, inputs: Path) -> NDArray[Any]:
+    import numpy as np
+
+    if inputs.suffix == ".npz" and not labels.endswith(".npy"):
+        with np.load(inputs, allow_pickle=False) as arrays:
+            if labels not in arrays:
+                raise UsageError(f"--labels {labels}: {inputs} has no such array, only {', '.join(arrays)}")
+            found: NDArray[Any] = arrays[labels]
+    else:
+        found = np.load(labels, allow_pickle=False)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise UsageError(
+            f"--labels {labels}: one whole number a sample is wanted, not {found.dtype} {found.shape}"
+        )
+    return found

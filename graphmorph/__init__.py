@@ -1,0 +1,59 @@
+"""Rewrite the graph of a neural network and keep its function: `fuse`, and what it is made of.
+
+Names are loaded when they are first used, so that `import graphmorph` costs nothing and never imports torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphmorph.editor import Editor
+    from graphmorph.errors import GraphmorphError
+    from graphmorph.graph import Graph
+    from graphmorph.inspection import inspect_model
+    from graphmorph.manager import PassManager
+    from graphmorph.onnx_door import load, save
+    from graphmorph.pipeline import fuse
+    from graphmorph.proof import verify
+    from graphmorph.rewrite import Refusal, Rewrite, Site
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Editor": "graphmorph.editor",
+    "Graph": "graphmorph.graph",
+    "GraphmorphError": "graphmorph.errors",
+    "PassManager": "graphmorph.manager",
+    "Refusal": "graphmorph.rewrite",
+    "Rewrite": "graphmorph.rewrite",
+    "Site": "graphmorph.rewrite",
+    "fuse": "graphmorph.pipeline",
+    "inspect_model": "graphmorph.inspection",
+    "load": "graphmorph.onnx_door",
+    "save": "graphmorph.onnx_door",
+    "verify": "graphmorph.proof",
+}
+
+__all__ = [
+    "Editor",
+    "Graph",
+    "GraphmorphError",
+    "PassManager",
+    "Refusal",
+    "Rewrite",
+    "Site",
+    "__version__",
+    "fuse",
+    "inspect_model",
+    "load",
+    "save",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(import_module(_HOMES[name]), name)

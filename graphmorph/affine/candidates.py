@@ -1,0 +1,121 @@
+"""Nodes that a reader of the graph would expect to be fused: each ends in the report, rewritten or with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_graphsurgeon as gs
+
+from graphmorph.affine.operators import supported
+from graphmorph.facts import Facts
+
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+SCALES = frozenset({"Mul", "Add", "Sub", "Div"})
+SUMS = frozenset({"Add", "Sub", "Sum"})
+
+#: Sources and nodes remembered for one tensor; a chain of sums without an activation would collect them all.
+MEMORY = 24
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """`along`: outputs of the nodes between the candidate and where its branches part. `surroundings`: the reason to
+    give where no condition failed."""
+
+    name: str
+    op: str
+    output: str
+    along: tuple[str, ...]
+    surroundings: str
+
+
+def branch_sums(facts: Facts) -> list[Candidate]:
+    """Sums in which two operands come from one tensor by convolutions, scales, pooling, pads and crops."""
+    passes_through = frozenset(supported())
+    origins: dict[str, frozenset[str]] = {}
+    paths: dict[str, tuple[str, ...]] = {}
+    found = []
+    for node in facts.order:
+        if not node.outputs or not node.outputs[0].name:
+            continue
+        name = node.outputs[0].name
+        data = [t.name for t in node.inputs if not facts.constant(t) and t.name]
+        if node.op not in passes_through or not data or not facts.is_standard(node):
+            continue
+        sources = [origins.get(d, frozenset((d,))) for d in data]
+        if node.op in SUMS and len(data) > 1 and _meet(sources) and _weighted_between(node, data, facts):
+            along = tuple(dict.fromkeys(p for d in data for p in (d, *paths.get(d, ()))))
+            found.append(Candidate(node.name or name, node.op, name, along, _reads_elsewhere(along, facts)))
+        merged = frozenset().union(*sources)
+        origins[name] = merged if len(merged) <= MEMORY else frozenset((name,))
+        paths[name] = tuple(dict.fromkeys(p for d in data for p in (d, *paths.get(d, ()))))[:MEMORY]
+    return found
+
+
+def _meet(sources: list[frozenset[str]]) -> bool:
+    return sum(len(s) for s in sources) > len(frozenset().union(*sources))
+
+
+def _weighted_between(node: gs.Node, data: list[str], facts: Facts) -> bool:
+    """At least two operands are made by affine nodes: a residual connection is no branch block."""
+    ops = [facts.producer[d].op for d in data if d in facts.producer]
+    return sum(op in WEIGHTED or op in ("BatchNormalization", "AveragePool") or op in SUMS or op in SCALES for op in ops) > 1
+
+
+def _reads_elsewhere(along: tuple[str, ...], facts: Facts) -> str:
+    for name in along:
+        if name in facts.producer and (len(facts.readers[name]) > 1 or facts.is_pinned(name)):
+            return _shared(name, facts)
+    return "its branches have no common source that they reach by affine nodes alone"
+
+
+def _shared(name: str, facts: Facts) -> str:
+    if name in facts.outputs:
+        return f"{name} is a graph output"
+    if name in facts.captured:
+        return f"{name} is read inside a subgraph"
+    readers = ", ".join(reader.node.name or reader.node.op for reader in facts.readers[name][:4])
+    return f"{name} is also read elsewhere (by {readers})"
+
+
+def foldables(facts: Facts) -> list[Candidate]:
+    """Batch normalisations, constant scales and offsets behind a weighted node, and pads before one."""
+    found = []
+    for node in facts.order:
+        if not node.outputs or not facts.is_standard(node):
+            continue
+        data = next((t for t in node.inputs if not facts.constant(t) and t.name), None)
+        if data is None:
+            continue
+        name = node.outputs[0].name
+        if node.op == "BatchNormalization" or (node.op in SCALES and _behind_weights(node, data, facts)):
+            found.append(Candidate(node.name or name, node.op, name, (), _neighbours(node, data, facts)))
+        elif node.op == "Pad" and any(r.node.op == "Conv" for r in facts.readers[name]):
+            found.append(Candidate(node.name or name, node.op, name, _reading(name, facts), _shared(name, facts)))
+    return found
+
+
+def _reading(name: str, facts: Facts) -> tuple[str, ...]:
+    return tuple(r.node.outputs[0].name for r in facts.readers[name] if r.node.op == "Conv" and r.node.outputs)
+
+
+def _behind_weights(node: gs.Node, data: gs.Tensor, facts: Facts) -> bool:
+    producer = facts.producer.get(data.name)
+    if producer is None or producer.op not in WEIGHTED or not any(facts.constant(t) for t in node.inputs):
+        return False
+    return not (producer.op == "MatMul" and node.op == "Add")
+
+
+def _neighbours(node: gs.Node, data: gs.Tensor, facts: Facts) -> str:
+    producer = facts.producer.get(data.name)
+    if producer is None:
+        return f"its input {data.name} is a graph input, with no weights to fold it into"
+    if len(facts.readers[data.name]) > 1 or facts.is_pinned(data.name):
+        return f"its input: {_shared(data.name, facts)}"
+    made = f"its input {data.name} is made by {producer.op} {producer.name}".rstrip()
+    if producer.op in WEIGHTED:
+        variable = [t.name for t in producer.inputs[1:] if t.name and not facts.constant(t)]
+        if variable:
+            return f"{made}, whose weights are not constant ({variable[0]})"
+    readers = [reader.node.op for reader in facts.readers[node.outputs[0].name]]
+    return f"{made}, and its output is read by {', '.join(sorted(set(readers))) or 'nobody'}: no weights beside it to fold it into"

@@ -1,0 +1,57 @@
+"""The table of operator rules, keyed by operator and by the versions of it that the rule is known to read rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import onnx_graphsurgeon as gs
+
+from graphmorph.affine.operators.steps import Step, Wall
+from graphmorph.facts import Facts
+
+Rule = Callable[[gs.Node, Facts, int], Step | Wall]
+
+_RULES: dict[str, tuple[Rule, frozenset[int]]] = {}
+
+
+def rule(op: str, *versions: int) -> Callable[[Rule], Rule]:
+    """Register a rule for the given since-versions of an ONNX operator; the rule receives the one in force."""
+
+    def register(function: Rule) -> Rule:
+        if op in _RULES:
+            raise ValueError(f"two rules for operator {op}")
+        _RULES[op] = (function, frozenset(versions))
+        return function
+
+    return register
+
+
+def supported() -> dict[str, tuple[int, ...]]:
+    """Operators that regions pass through, and the since-versions known of each."""
+    return {op: tuple(sorted(versions)) for op, (_, versions) in sorted(_RULES.items())}
+
+
+@lru_cache(maxsize=1024)
+def version_of(op: str, opset: int) -> int:
+    """The since-version of an ONNX operator under an opset; 0 where this onnx package does not know."""
+    import onnx.defs
+
+    try:
+        return int(onnx.defs.get_schema(op, max_inclusive_version=opset).since_version)
+    except onnx.defs.SchemaError:
+        return 0
+
+
+def step_of(node: gs.Node, facts: Facts) -> Step | Wall:
+    """What a node does to affine forms, or why it ends a region."""
+    entry = _RULES.get(node.op)
+    if entry is None or not facts.is_standard(node):
+        return Wall(f"{node.op} is not affine")
+    function, versions = entry
+    version = version_of(node.op, facts.opset)
+    if version not in versions:
+        return Wall(f"version {version} of {node.op} is not known")
+    if any(not tensor.name for tensor in node.inputs[:1]) or not node.outputs:
+        return Wall(f"{node.op} lacks its input or output")
+    return function(node, facts, version)

@@ -1,0 +1,234 @@
+"""The one way to change a graph: edits are staged for a site, then committed together and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from graphmorph.errors import GraphError, RefusedError
+from graphmorph.facts import Facts
+from graphmorph.graph import Graph
+from graphmorph.journal import ConstantEdit, Journal
+from graphmorph.names import NameAllocator
+from graphmorph.onnx_door import add_constant
+from graphmorph.runtime.protocol import TensorFacts
+
+
+@dataclass
+class Edit:
+    """What one site did: nodes out, nodes in, and its new constants before they were rounded."""
+
+    root: str
+    old: list[gs.Node] = field(default_factory=list)
+    new: list[gs.Node] = field(default_factory=list)
+    exact: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    constants: list[ConstantEdit] = field(default_factory=list)
+
+
+class Editor:
+    """Edits one graph.
+
+    Constants are never written into: a rewrite makes new ones, and the old stay for whoever else reads them. Nodes are
+    found and removed by identity (graphsurgeon compares them by value) and in time that does not grow with the graph.
+    """
+
+    def __init__(self, graph: Graph, facts: Facts, journal: Journal, names: NameAllocator | None = None) -> None:
+        self.graph = graph
+        self.facts = facts
+        self.journal = journal
+        self.names = names or NameAllocator(graph)
+        self.rewrite = ""
+        self._edit: Edit | None = None
+        self._removed: set[int] = set()
+        self._in_place_of: dict[int, list[gs.Node]] = {}
+
+    def begin(self, rewrite: str, root: str) -> None:
+        """Start the edit of one site."""
+        self.rewrite = rewrite
+        self._edit = Edit(root)
+
+    @property
+    def edit(self) -> Edit:
+        if self._edit is None:
+            raise GraphError("an edit outside a site: call begin() first")
+        return self._edit
+
+    def constant(
+        self, name: str, exact: NDArray[np.float64], dtype: np.dtype[Any], made_from: Sequence[str] = ()
+    ) -> gs.Constant:
+        """A new constant, rounded once from float64 to `dtype`.
+
+        Raises:
+            RefusedError: where a value leaves the range of `dtype`.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            rounded = exact.astype(dtype)
+        if not np.all(np.isfinite(rounded)):
+            largest = float(np.max(np.abs(exact))) if np.all(np.isfinite(exact)) else float("nan")
+            raise RefusedError(f"its weights leave the range of {dtype} (largest magnitude {largest:.4g})")
+        fresh = self.names.fresh(name)
+        constant = add_constant(self.graph, fresh, rounded)
+        self.edit.exact[fresh] = exact
+        self.edit.constants.append(ConstantEdit(self.rewrite, fresh, tuple(made_from)))
+        return constant
+
+    def values(self, name: str, values: NDArray[Any], made_from: Sequence[str] = ()) -> gs.Constant:
+        """A new constant of any type, taken as it is."""
+        fresh = self.names.fresh(name)
+        self.edit.constants.append(ConstantEdit(self.rewrite, fresh, tuple(made_from)))
+        return add_constant(self.graph, fresh, values)
+
+    def tensor(self, like: gs.Tensor, name: str) -> gs.Variable:
+        """A new tensor with the type and shape of another."""
+        fresh = self.names.fresh(name)
+        if like.name in self.facts.shapes:
+            self._learn(fresh, self.facts.shapes[like.name])
+        return gs.Variable(fresh, dtype=like.dtype, shape=like.shape)
+
+    def _learn(self, name: str, facts: TensorFacts) -> None:
+        shapes = self.facts.shapes
+        if isinstance(shapes, dict):
+            shapes[name] = facts
+
+    def node(
+        self,
+        op: str,
+        name: str,
+        inputs: Sequence[gs.Tensor],
+        output: gs.Tensor,
+        attrs: Mapping[str, Any] | None = None,
+        *,
+        in_place_of: gs.Node | None = None,
+    ) -> gs.Node:
+        """A new node. `in_place_of`, a node that the same edit removes, hands its name on."""
+        if in_place_of is not None and in_place_of.name:
+            self.names.release(in_place_of.name)
+            name = in_place_of.name
+        node = gs.Node(op, self.names.fresh(name), dict(attrs or {}), list(inputs), [output])
+        self.edit.new.append(node)
+        return node
+
+    def root_stand_in(self, root: gs.Tensor) -> gs.Variable:
+        """A tensor by the name of the root, for the new nodes to write until the commit hands them the real one."""
+        return gs.Variable(root.name, dtype=root.dtype, shape=root.shape)
+
+    def remove(self, nodes: Iterable[gs.Node]) -> None:
+        """Take nodes out, in the same commit."""
+        self.edit.old.extend(nodes)
+
+    def abort(self) -> None:
+        """Forget the staged edit; the graph is as it was."""
+        for node in self.edit.new:
+            _detach(node)
+        self._edit = None
+
+    def commit(self) -> Edit:
+        """Put the new nodes where the root's producer stood, and remove the old ones.
+
+        Raises:
+            GraphError: where somebody outside the site still reads a tensor that would be gone.
+        """
+        edit = self.edit
+        kept = {tensor.name for node in edit.new for tensor in node.outputs}
+        going = {id(node) for node in edit.old}
+        for node in edit.old:
+            for tensor in node.outputs:
+                outside = any(id(reader) not in going for reader in tensor.outputs)
+                if tensor.name and tensor.name not in kept and (outside or self.facts.is_pinned(tensor.name)):
+                    raise GraphError(f"{self.rewrite} would remove {tensor.name}, which is still read")
+        place = next((node for node in edit.old if any(t.name == edit.root for t in node.outputs)), None)
+        roots = {t.name: t for node in edit.old for t in node.outputs if t.name in kept}
+        for node in edit.old:
+            _detach(node)
+            self._removed.add(id(node))
+        for node in edit.new:
+            for index, stand_in in enumerate(list(node.outputs)):
+                if stand_in.name in roots:
+                    _drop(stand_in.inputs, node)
+                    list.__setitem__(node.outputs, index, roots[stand_in.name])
+                    list.append(roots[stand_in.name].inputs, node)
+        if edit.new:
+            if place is None:
+                raise GraphError(f"{self.rewrite} adds nodes at {edit.root}, which nothing that it removes produces")
+            self._in_place_of.setdefault(id(place), []).extend(edit.new)
+        self._write_down(edit)
+        self._edit = None
+        return edit
+
+    def _write_down(self, edit: Edit) -> None:
+        self.journal.edits.extend(edit.constants)
+        self.journal.nodes_removed += len(edit.old)
+        self.journal.nodes_added += len(edit.new)
+
+    def make_constant(self, node: gs.Node, output: str, value: gs.Constant | NDArray[Any]) -> None:
+        """Let the readers of a node's output read a constant; a node with no other output goes."""
+        tensor = next(t for t in node.outputs if t.name == output)
+        values = value._values if isinstance(value, gs.Constant) else None
+        if len(node.outputs) == 1:
+            self.names.release(output)
+        fresh = self.names.fresh(output)
+        constant = gs.Constant(fresh, values) if values is not None else add_constant(self.graph, fresh, np.asarray(value))
+        self.redirect(tensor, constant)
+        if len(node.outputs) == 1:
+            self.remove([node])
+        else:
+            self.edit.constants.append(ConstantEdit(self.rewrite, fresh, ()))
+
+    def bypass(self, node: gs.Node) -> None:
+        """Remove a node whose first output is its first input; a graph output keeps its name."""
+        source, output = node.inputs[0], node.outputs[0]
+        if not self.facts.is_pinned(output.name):
+            self.redirect(output, source)
+        else:
+            producer = self.facts.producer[source.name]
+            self.redirect(source, output)
+            index = next(i for i, t in enumerate(producer.outputs) if t is source)
+            _drop(output.inputs, node)
+            list.clear(node.outputs)
+            list.__setitem__(producer.outputs, index, output)
+            list.clear(source.inputs)
+            list.append(output.inputs, producer)
+        self.remove([node])
+
+    def redirect(self, old: gs.Tensor, new: gs.Tensor) -> None:
+        """Let every node that reads `old` read `new` instead."""
+        for node in list(old.outputs):
+            for index, tensor in enumerate(node.inputs):
+                if tensor is old:
+                    list.__setitem__(node.inputs, index, new)
+                    list.append(new.outputs, node)
+        list.clear(old.outputs)
+
+    def flush(self) -> None:
+        """Rebuild the node list once, after all sites of a round."""
+        if not self._removed and not self._in_place_of:
+            return
+        nodes: list[gs.Node] = []
+        for node in self.graph.nodes:
+            nodes.extend(self._in_place_of.get(id(node), ()))
+            if id(node) not in self._removed:
+                nodes.append(node)
+        self.graph.nodes = nodes
+        self._removed, self._in_place_of = set(), {}
+
+
+def _drop(items: list[Any], item: object) -> None:
+    """Remove by identity, without graphsurgeon's bookkeeping on the other side."""
+    for index, candidate in enumerate(items):
+        if candidate is item:
+            list.__delitem__(items, index)
+            return
+
+
+def _detach(node: gs.Node) -> None:
+    for tensor in node.inputs:
+        _drop(tensor.outputs, node)
+    for tensor in node.outputs:
+        _drop(tensor.inputs, node)
+    list.clear(node.inputs)
+    list.clear(node.outputs)

@@ -1,0 +1,190 @@
+"""Runs a pipeline of rewrites over a graph: finds, applies what does not overlap, and finds again until nothing changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from graphmorph.certification import certificate_for
+from graphmorph.editor import Edit, Editor
+from graphmorph.errors import RefusedError
+from graphmorph.facts import Facts
+from graphmorph.graph import Graph
+from graphmorph.journal import Journal
+from graphmorph.names import NameAllocator
+from graphmorph.oracle import Oracle
+from graphmorph.report import ModelSummary, PassReport, RefusalReport, RewriteReport
+from graphmorph.rewrite import Refusal, Rewrite, Site
+from graphmorph.runtime import Runtime
+from graphmorph.runtime.protocol import TensorFacts
+from graphmorph.summary import EMPTY, parameters_of, summarise
+
+#: No pipeline needs more; one that does is not converging.
+MAX_ROUNDS = 100
+
+Progress = Callable[[str, int, int], None]
+SiteKey = tuple[str, str]
+
+
+@dataclass
+class RunResult:
+    """The edited graph, what each pass did, and the constants that moved."""
+
+    graph: Graph
+    passes: list[PassReport]
+    journal: Journal
+    notes: list[str] = field(default_factory=list)
+    shapes: dict[str, TensorFacts] = field(default_factory=dict)
+    applied: list[SiteKey] = field(default_factory=list)
+    before: ModelSummary = EMPTY
+    after: ModelSummary = EMPTY
+
+
+class PassManager:
+    """A pipeline.
+
+    keep: globs of node names to leave as they are. certify: compute the certificate of each rewrite of an affine region.
+    max_rewrites: stop after so many, clean-up not counted. without: sites, by pass and root tensor, that are not applied;
+    that is how a rewrite is rolled back.
+    """
+
+    def __init__(
+        self,
+        passes: Sequence[Rewrite],
+        *,
+        keep: Iterable[str] = (),
+        certify: bool = False,
+        max_rewrites: int | None = None,
+        without: Iterable[SiteKey] = (),
+        runtime: Runtime | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.passes = list(passes)
+        self.keep = tuple(keep)
+        self.certify = certify
+        self.max_rewrites = max_rewrites
+        self.without = frozenset(without)
+        self.runtime = runtime
+        self.progress = progress or (lambda what, done, total: None)
+
+    def run(self, graph: Graph) -> RunResult:
+        """Edit `graph` in place."""
+        if self.runtime is not None:
+            return self._run(graph, Oracle(self.runtime))
+        with Runtime() as runtime:
+            return self._run(graph, Oracle(runtime))
+
+    def _run(self, graph: Graph, oracle: Oracle) -> RunResult:
+        result = RunResult(graph, [], Journal())
+        names = NameAllocator(graph)
+        result.shapes = oracle.shapes(graph)
+        result.before = summarise(Facts(graph, result.shapes))
+        kept = self.kept(graph)
+        for rewrite in self.passes:
+            report = PassReport(rewrite.name, rewrite.kind, rewrite.cleanup)
+            started = time.perf_counter()
+            self._run_pass(rewrite, graph, oracle, names, kept, result, report)
+            report.seconds = time.perf_counter() - started
+            result.passes.append(report)
+        result.after = summarise(Facts(graph, result.shapes)) if result.journal.modified else result.before
+        result.notes.extend(oracle.notes)
+        return result
+
+    def kept(self, graph: Graph) -> frozenset[str]:
+        """First outputs of the nodes whose name, or whose output's name, matches a glob of `keep`."""
+        return frozenset(
+            node.outputs[0].name
+            for node in graph.nodes
+            if node.outputs
+            and any(fnmatchcase(n, glob) for glob in self.keep for n in (node.name, node.outputs[0].name))
+        )
+
+    def _run_pass(
+        self,
+        rewrite: Rewrite,
+        graph: Graph,
+        oracle: Oracle,
+        names: NameAllocator,
+        kept: frozenset[str],
+        result: RunResult,
+        report: PassReport,
+    ) -> None:
+        failed: dict[str, RefusalReport] = {}
+        for _ in range(MAX_ROUNDS):
+            report.rounds += 1
+            facts = Facts(graph, result.shapes, kept, oracle)
+            found = list(rewrite.find(graph, facts))
+            refusals = [RefusalReport(rewrite.name, r.node, r.op, r.reason) for r in found if isinstance(r, Refusal)]
+            sites = [s for s in found if isinstance(s, Site) and s.root not in failed]
+            editor = Editor(graph, facts, result.journal, names)
+            edits = self._apply_all(rewrite, sites, editor, result, report, failed)
+            editor.flush()
+            report.refusals = [*refusals, *failed.values()]
+            if edits == 0:
+                return
+            if rewrite.cleanup:
+                result.shapes = oracle.shapes(graph)
+
+    def _apply_all(
+        self,
+        rewrite: Rewrite,
+        sites: list[Site],
+        editor: Editor,
+        result: RunResult,
+        report: PassReport,
+        failed: dict[str, RefusalReport],
+    ) -> int:
+        claimed: set[str] = set()
+        edits = 0
+        for number, site in enumerate(sites):
+            if site.claims & claimed:
+                continue
+            if not rewrite.cleanup and self._stopped(rewrite, site, result, failed):
+                continue
+            self.progress(rewrite.name, number, len(sites))
+            editor.begin(rewrite.name, site.root)
+            try:
+                rewrite.apply(site, editor)
+            except RefusedError as refusal:
+                editor.abort()
+                op = editor.facts.producer[site.root].op
+                failed[site.root] = RefusalReport(rewrite.name, site.root, op, str(refusal))
+                continue
+            report.rewrites.append(self._commit(rewrite, site, editor))
+            claimed |= site.claims
+            edits += 1
+            if not rewrite.cleanup:
+                result.applied.append((rewrite.name, site.root))
+        return edits
+
+    def _stopped(self, rewrite: Rewrite, site: Site, result: RunResult, failed: dict[str, RefusalReport]) -> bool:
+        if (rewrite.name, site.root) in self.without:
+            reason = "rolled back: the proof failed with it"
+        elif self.max_rewrites is not None and len(result.applied) >= self.max_rewrites:
+            reason = f"stopped after {self.max_rewrites} rewrites, as asked"
+        else:
+            return False
+        failed[site.root] = RefusalReport(rewrite.name, site.root, site.summary.split(" ->")[0], reason)
+        return True
+
+    def _commit(self, rewrite: Rewrite, site: Site, editor: Editor) -> RewriteReport:
+        edit: Edit = editor.edit
+        before, after = parameters_of(edit.old), parameters_of(edit.new)
+        names_before = [node.name or node.op for node in edit.old]
+        certificate = certificate_for(edit, editor.facts) if self.certify and not rewrite.cleanup else None
+        plan = getattr(site.data, "plan", None)
+        editor.commit()
+        return RewriteReport(
+            rewrite.name,
+            site.root,
+            site.summary,
+            names_before,
+            [node.name for node in edit.new],
+            before,
+            after,
+            getattr(plan, "macs_before", None),
+            getattr(plan, "macs_after", None),
+            certificate,
+        )

@@ -1,0 +1,235 @@
+"""Judge one candidate against what the reference said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from graphmorph.errors import ModelRunError, RuntimeCrashError, UsageError
+from graphmorph.proof.compare import elementwise, is_discrete
+from graphmorph.proof.inputs import jitter
+from graphmorph.proof.localise import first_difference
+from graphmorph.proof.noise import noise_floor, slice_size
+from graphmorph.proof.options import ProofOptions
+from graphmorph.proof.reference import Outputs, Progress, ReferenceRun, run_cases, run_model
+from graphmorph.proof.report import CaseReport, OutputReport, Proof
+from graphmorph.proof.signature import lost_defaults, signature_difference
+from graphmorph.proof.verdict import judge_outputs, overall
+from graphmorph.runtime import Runtime
+
+Floors = dict[str, np.ndarray]
+
+
+class Judge:
+    """Runs a candidate and compares; one judge serves one candidate."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        reference_path: str,
+        reference: ReferenceRun,
+        options: ProofOptions,
+        progress: Progress | None,
+    ) -> None:
+        self._runtime = runtime
+        self._reference_path = reference_path
+        self._reference = reference
+        self._options = options
+        self._progress = progress
+        self._notes = list(reference.notes)
+        self._volatile = reference.volatile()
+        self._float64_error: dict[str, dict[str, float]] | None = None
+
+    def judge(self, path: str, *, localise: bool) -> Proof:
+        """The proof for a candidate's file."""
+        on: list[Outputs] | None = None
+        stage = "optimizations off"
+        try:
+            difference, off = self._run_as_written(path)
+            if difference is not None:
+                return Proof("different", difference, notes=tuple(self._notes))
+            if self._reference.on is not None:
+                stage = "optimizations on"
+                on = run_model(
+                    self._runtime,
+                    path,
+                    self._reference.cases,
+                    self._options,
+                    optimized=True,
+                    progress=self._progress,
+                )
+        except (ModelRunError, RuntimeCrashError) as error:
+            reason = f"the reference runs in onnxruntime, the candidate does not ({stage}): {error}"
+            return Proof("different", reason, notes=tuple(self._notes))
+        return self._conclude(path, off, on, localise)
+
+    def _run_as_written(self, path: str) -> tuple[str | None, list[Outputs]]:
+        header = self._runtime.submit_open(path, optimized=False, **self._options.session()).result().header
+        session = int(header["session"])
+        try:
+            difference = signature_difference(self._reference.signature, header)
+            if difference is not None:
+                return difference, []
+            lost = lost_defaults(self._reference.signature, header)
+            if lost:
+                self._notes.append(
+                    f"the candidate has no input {', '.join(lost)} any more (default value used)"
+                )
+            return None, run_cases(self._runtime, session, self._reference.cases, "candidate", self._progress)
+        finally:
+            self._runtime.close(session)
+
+    def _conclude(self, path: str, off: list[Outputs], on: list[Outputs] | None, localise: bool) -> Proof:
+        floors = [self._floors(index) for index in range(len(off))]
+        if self._options.float64:
+            self._measure_in_double(floors, off)
+        reports = [self._report(index, floors[index], off, on) for index in range(len(off))]
+        if self._options.jitter and not self._options.limits.given:
+            reports = self._second_opinion(reports, floors, off, on)
+        for name in self._volatile:
+            self._notes.append(f"output {name} changes its shape with rounding alone: not compared")
+        verdict, reason = overall(reports, [*self._reference.blind(), *self._volatile])
+        first = None
+        if verdict == "different" and localise:
+            first = self._localise(path, reports)
+        return Proof(
+            verdict,
+            reason,
+            tuple(reports),
+            first_difference=first,
+            notes=tuple(self._notes),
+            accuracy=self._accuracy(off),
+            float64_error=self._float64_error,
+        )
+
+    def _floors(self, index: int) -> Floors:
+        off = self._reference.off[index]
+        on = self._reference.on[index] if self._reference.on is not None else {}
+        return {name: noise_floor(array, on.get(name)) for name, array in off.items()}
+
+    def _report(
+        self,
+        index: int,
+        floors: Floors,
+        off: Sequence[Outputs],
+        on: Sequence[Outputs] | None,
+        *,
+        second_opinion: bool = False,
+    ) -> CaseReport:
+        case = self._reference.cases[index]
+        as_written = self._judge_outputs(index, self._reference.off, off, floors, second_opinion)
+        as_deployed = None
+        if on is not None and self._reference.on is not None:
+            as_deployed = self._judge_outputs(index, self._reference.on, on, floors, second_opinion)
+        seed = case.seed if case.source == "seeded" else None
+        return CaseReport(
+            dict(case.shapes), case.source, case.style, case.sample, seed, as_written, as_deployed
+        )
+
+    def _judge_outputs(
+        self,
+        index: int,
+        reference: Sequence[Outputs],
+        candidate: Sequence[Outputs],
+        floors: Floors,
+        second_opinion: bool,
+    ) -> tuple[OutputReport, ...]:
+        steady = {name: array for name, array in reference[index].items() if name not in self._volatile}
+        compared = {name: array for name, array in candidate[index].items() if name not in self._volatile}
+        return judge_outputs(
+            steady,
+            compared,
+            floors,
+            self._options.limits,
+            unstable=self._reference.unstable(index),
+            second_opinion=second_opinion,
+        )
+
+    def _second_opinion(
+        self,
+        reports: list[CaseReport],
+        floors: Sequence[Floors],
+        off: Sequence[Outputs],
+        on: Sequence[Outputs] | None,
+    ) -> list[CaseReport]:
+        """Judge failed cases again, with the noise that the last bit of the inputs makes in the reference."""
+        failed = [
+            i for i, report in enumerate(reports) if any(_is_numeric_failure(r) for r in report.outputs)
+        ]
+        if not failed:
+            return reports
+        try:
+            precision = self._runtime.outline(self._reference_path)["precision"]
+            jittered = self._run_jittered(failed, precision)
+        except (ModelRunError, RuntimeCrashError) as error:
+            self._notes.append(f"no second opinion: {error}")
+            return reports
+        again = list(reports)
+        for index, other in zip(failed, jittered, strict=True):
+            raised = {
+                name: np.maximum(floors[index][name], noise_floor(array, other.get(name)))
+                for name, array in self._reference.off[index].items()
+            }
+            again[index] = self._report(index, raised, off, on, second_opinion=True)
+        return again
+
+    def _run_jittered(self, failed: Sequence[int], precision: str | None) -> list[Outputs]:
+        step = {"bfloat16": 2.0**-7, "float16": 2.0**-10}.get(precision or "")
+        cases = [
+            replace(case, source="given", given=jitter(case.feeds(), self._options.seed, step))
+            for case in (self._reference.cases[index] for index in failed)
+        ]
+        return run_model(self._runtime, self._reference_path, cases, self._options, optimized=False)
+
+    def _measure_in_double(self, floors: Sequence[Floors], off: Sequence[Outputs]) -> None:
+        """Distance of both models from the reference in float64, on the first case; raises its floor."""
+        try:
+            exact = self._runtime.run_in_double(self._reference_path, self._reference.cases[0].feeds())
+        except (ModelRunError, RuntimeCrashError) as error:
+            self._notes.append(f"no float64 reference: {error}")
+            return
+        self._float64_error = {}
+        for name, array in self._reference.off[0].items():
+            truth = exact.get(name)
+            other = off[0].get(name)
+            if truth is None or other is None or truth.shape != array.shape or is_discrete(array):
+                continue
+            own = elementwise(truth, array.astype(np.float64)).error
+            floors[0][name] = np.maximum(floors[0][name], slice_size(own))
+            self._float64_error[name] = {"reference": _largest(own)}
+            if other.shape == array.shape:
+                self._float64_error[name]["candidate"] = _largest(
+                    elementwise(truth, other.astype(np.float64)).error
+                )
+
+    def _localise(self, path: str, reports: Sequence[CaseReport]) -> str | None:
+        for index, report in enumerate(reports):
+            if any(not output.passed for output in report.as_written):
+                case = self._reference.cases[index]
+                return first_difference(self._runtime, self._reference_path, path, case, self._options)
+        return None
+
+    def _accuracy(self, off: Sequence[Outputs]) -> dict[str, float] | None:
+        """Share of rows of the first output whose largest element is the label, before and after."""
+        if self._options.labels is None:
+            return None
+        labels = np.asarray(self._options.labels).ravel()
+        return {"before": _share_right(self._reference.off, labels), "after": _share_right(off, labels)}
+
+
+def _share_right(outputs: Sequence[Mapping[str, np.ndarray]], labels: np.ndarray) -> float:
+    first = next(iter(outputs[0]))
+    picked = np.concatenate([case[first].astype(np.float64).argmax(axis=-1).ravel() for case in outputs])
+    if picked.shape != labels.shape:
+        raise UsageError(f"{labels.size} labels were given for {picked.size} rows of output {first}")
+    return float(np.mean(picked == labels))
+
+
+def _is_numeric_failure(report: OutputReport) -> bool:
+    return not report.passed and report.metrics is not None and report.metrics.nonfinite_mismatches == 0
+
+
+def _largest(array: np.ndarray) -> float:
+    return float(array.max(initial=0.0))

@@ -1,0 +1,93 @@
+"""The child's side: read requests from stdin, answer on stdout, until the parent closes the pipe.
+
+Only numpy and onnxruntime are imported at start; onnx is imported by the requests that need it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from graphmorph.runtime.protocol import Message, arrays_of, receive, send
+from graphmorph.runtime.reasons import RefusedModelError, describe
+from graphmorph.runtime.sessions import Sessions, evaluate, fold_constants
+
+
+def main() -> None:
+    """Serve until the parent is gone."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # native code that prints must not write into the answers
+    requests = sys.stdin.buffer.raw if hasattr(sys.stdin.buffer, "raw") else sys.stdin.buffer
+    sessions = Sessions()
+    while True:
+        try:
+            request = receive(requests)
+        except EOFError:
+            return
+        answer = _answer(sessions, request)
+        try:
+            send(answers, answer)
+        except BrokenPipeError:
+            return
+
+
+def _answer(sessions: Sessions, request: Message) -> Message:
+    try:
+        return _dispatch(sessions, request)
+    except RefusedModelError as refusal:
+        return Message({"error": {"type": "file", "message": str(refusal), "unsupported": False}})
+    except MemoryError:
+        return Message({"error": {"type": "run", "message": "out of memory", "unsupported": False}})
+    except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions share no narrower base class
+        message, unsupported = describe(error)
+        return Message({"error": {"type": "run", "message": message, "unsupported": unsupported}})
+
+
+def _arrays(arrays: dict[str, np.ndarray]) -> Message:
+    return Message({}, {**arrays})
+
+
+def _dispatch(sessions: Sessions, request: Message) -> Message:
+    header: dict[str, Any] = request.header
+    kind = header["kind"]
+    model: Any = request.payloads.get("model", header.get("path"))
+    if kind == "ping":
+        return Message({"pid": os.getpid()})
+    if kind == "open":
+        return Message(sessions.open(model, header))
+    if kind == "run":
+        return _arrays(sessions.run(header["session"], request.payloads))
+    if kind == "close":
+        sessions.close(header["session"])
+        return Message({})
+    if kind == "fold_constants":
+        return _arrays(fold_constants(model, header["max_bytes"]))
+    if kind == "evaluate":
+        return _arrays(evaluate(model))
+    if kind == "infer_shapes":
+        from graphmorph.runtime.onnx_checks import infer_shapes
+
+        return Message({"facts": infer_shapes(model)})
+    if kind == "check_model":
+        from graphmorph.runtime.onnx_checks import check_model
+
+        check_model(model)
+        return Message({})
+    if kind == "outline":
+        from graphmorph.runtime.outline import outline
+
+        return Message(outline(model))
+    if kind == "run_in_double":
+        from graphmorph.runtime.double import run_in_double
+
+        feeds = {name: array for name, array in arrays_of(request).items() if name != "model"}
+        return _arrays(run_in_double(header["path"], feeds))
+    if kind == "limit_memory":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (header["bytes"], header["bytes"]))
+        return Message({})
+    raise ValueError(f"unknown request {kind!r}")
