@@ -20,8 +20,6 @@ from graphmorph.cli.pass_settings import parse_settings
 if TYPE_CHECKING:
     from graphmorph.pipeline import FuseResult
 
-NOT_IN_DEPLOY_FORM = 3
-
 destination_options = combined(
     click.option(
         "-o",
@@ -83,7 +81,9 @@ def fuse(
     Where a rewrite of MODEL would not be exact, it is not made, and the report says why.
     """
     import graphmorph
+    from graphmorph.cli.failures import complain
     from graphmorph.cli.labels import read_labels
+    from graphmorph.cli.outcome import outcome
     from graphmorph.cli.progress import ProgressBar
 
     destination = destination_of(model, output, in_place=in_place, dry_run=dry_run, check=check)
@@ -99,8 +99,13 @@ def fuse(
             progress=progress,
             **engine_options,
         )
-    publish(result, json_file=json_file, junit_file=junit_file, quiet=quiet, verbose=verbose)
-    return exit_code_for(result, check=check)
+    code, complaint = outcome(result, check=check)
+    publish(
+        result, code, check=check, json_file=json_file, junit_file=junit_file, quiet=quiet, verbose=verbose
+    )
+    if complaint:
+        complain(complaint)
+    return code
 
 
 def destination_of(
@@ -142,36 +147,26 @@ def options_of_passes(settings: list[tuple[str, str, str]]) -> dict[str, dict[st
 
 
 def publish(
-    result: FuseResult, *, json_file: str | None, junit_file: Path | None, quiet: bool, verbose: bool
+    result: FuseResult,
+    code: int,
+    *,
+    check: bool,
+    json_file: str | None,
+    junit_file: Path | None,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Print the report, and write it where it was asked for. JSON on stdout takes the place of the print."""
     from graphmorph.cli.json_output import STDOUT, write_json
 
     if json_file is not None:
-        write_json({"exit_code": result.exit_code, **result.report.to_json()}, json_file)
+        write_json({"exit_code": code, **result.report.to_json()}, json_file)
     if junit_file is not None:
         from graphmorph.cli.junit import fuse_suites, write_junit
 
-        write_junit(fuse_suites(result.report), junit_file)
+        write_junit(fuse_suites(result.report, proven=result.ok, check=check), junit_file)
     if not quiet and json_file != STDOUT:
         from graphmorph.cli.render_report import render_report
         from graphmorph.cli.terminal import report_console
 
         report_console().print(render_report(result.report, verbose=verbose))
-
-
-def exit_code_for(result: FuseResult, *, check: bool) -> int:
-    """The command's exit code; a code other than 0 comes with one line on stderr."""
-    from graphmorph.cli.failures import complain
-    from graphmorph.cli.numbers import plural
-
-    report = result.report
-    if check:
-        if report.deploy_form:
-            return 0
-        possible = sum(len(one.rewrites) for one in report.passes if not one.cleanup)
-        complain(f"{report.model} is not in deploy form: {plural(possible, 'rewrite')} possible")
-        return NOT_IN_DEPLOY_FORM
-    if result.exit_code:
-        complain(report.proof.reason if report.proof is not None else "the result could not be proven")
-    return result.exit_code

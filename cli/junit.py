@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from graphmorph.cli.numbers import plural
+from graphmorph.cli.outcome import fusible
+
 if TYPE_CHECKING:
     from graphmorph.proof.report import CaseReport, OutputReport, Proof
     from graphmorph.report import Report
@@ -24,8 +27,12 @@ def write_junit(suites: Iterable[Element], target: Path) -> None:
     ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
 
 
-def fuse_suites(report: Report) -> list[Element]:
-    """The suites of one `fuse` run: its rewrites (rolled back means failed), and the proof."""
+def fuse_suites(report: Report, *, proven: bool = True, check: bool = False) -> list[Element]:
+    """The suites of one `fuse` run: its rewrites (rolled back means failed), and the proof.
+
+    proven: whether the run as a whole is, if by certificates. check: with a suite that fails when the model
+    is not in deploy form.
+    """
     rewrites = Element("testsuite", name=_clean(f"rewrites of {report.model}"))
     for rewrite in report.rewrites:
         case = _case(rewrites, rewrite.pass_name, rewrite.root)
@@ -39,12 +46,22 @@ def fuse_suites(report: Report) -> list[Element]:
         _problem(_case(rewrites, refusal.pass_name, refusal.node), "skipped", refusal.reason)
     suites = [_counted(rewrites, report.seconds)]
     if report.proof is not None:
-        suites.append(proof_suite(report.proof))
+        suites.append(proof_suite(report.proof, inconclusive="skipped" if proven else "error"))
+    if check:
+        suites.append(_deploy_form(report))
     return suites
 
 
-def proof_suite(proof: Proof) -> Element:
-    """The suite of one proof; inconclusive is an error, different a failure of the outputs that differ."""
+def _deploy_form(report: Report) -> Element:
+    suite = Element("testsuite", name="deploy form")
+    case = _case(suite, "deploy form", report.model)
+    if not report.deploy_form:
+        _problem(case, "failure", f"not in deploy form: {plural(fusible(report), 'rewrite')} possible")
+    return _counted(suite, report.seconds)
+
+
+def proof_suite(proof: Proof, *, inconclusive: str = "error") -> Element:
+    """The suite of one proof; different is a failure of the outputs that differ."""
     suite = Element("testsuite", name="proof")
     for index, case in enumerate(proof.cases):
         for run, outputs in (("as written", case.as_written), ("as deployed", case.as_deployed or ())):
@@ -53,7 +70,7 @@ def proof_suite(proof: Proof) -> Element:
                 if not output.passed:
                     _problem(entry, "failure", _failure(output))
     if proof.verdict == "inconclusive":
-        _problem(_case(suite, "proof", "comparison"), "error", proof.reason)
+        _problem(_case(suite, "proof", "comparison"), inconclusive, proof.reason)
     return _counted(suite, proof.seconds)
 
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from graphmorph.cli.numbers import bytes_of, change, count, duration, plural
+from graphmorph.cli.outcome import fusible
 from graphmorph.cli.refusal_groups import group_refusals
 from graphmorph.cli.render_proof import render_proof
 from graphmorph.cli.terminal import body, heading, indented, table
@@ -69,8 +70,8 @@ def _title(report: Report) -> Text:
 def _what_happened(report: Report) -> str:
     if not report.changed and report.deploy_form:
         return "nothing to rewrite: already in deploy form"
-    cleanups = sum(len(one.rewrites) for one in report.passes if one.cleanup)
-    rewrites = len(report.rewrites) - cleanups
+    rewrites = fusible(report)
+    cleanups = len(report.rewrites) - rewrites
     said = "already in deploy form" if report.deploy_form else plural(rewrites, "rewrite")
     return f"{said}, {plural(cleanups, 'clean-up')}" if cleanups else said
 

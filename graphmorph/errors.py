@@ -10,7 +10,7 @@ class GraphmorphError(Exception):
 
 
 class ModelFileError(GraphmorphError):
-    """A model that cannot be read or written: missing, truncated, invalid or hostile. The message is one line."""
+    """A model that cannot be read or written: missing, damaged, invalid or hostile; always one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))

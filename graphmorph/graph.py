@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Graph(gs.Graph):
     """A graphsurgeon graph in ONNX vocabulary.
 
-    `record` holds what the door read and graphsurgeon has no place for (doc strings, metadata, value_info, ...);
-    it is None for a graph that was not loaded from a model.
+    `record` holds what the door read and graphsurgeon has no place for (doc strings, metadata, value_info,
+    ...); it is None for a graph that was not loaded from a model.
     """
 
     def __init__(self, *args: Any, record: DoorRecord | None = None, **kwargs: Any) -> None:
@@ -30,7 +30,9 @@ class Graph(gs.Graph):
         (sequences, optionals) into plain tensors.
         """
         copied = super().copy(tensor_map)
-        types = {name: tensor.type for name, tensor in self.tensors().items() if isinstance(tensor, gs.Variable)}
+        types = {
+            name: tensor.type for name, tensor in self.tensors().items() if isinstance(tensor, gs.Variable)
+        }
         for name, tensor in copied.tensors().items():
             if isinstance(tensor, gs.Variable) and name in types:
                 tensor.type = types[name]
@@ -55,8 +57,8 @@ class Graph(gs.Graph):
 def constant_array(constant: gs.Constant) -> np.ndarray:
     """The values of a constant as a read-only array (ml_dtypes types for bfloat16, float8 and int4).
 
-    A constant whose values are stored elsewhere is read afresh at every call and nothing is kept in it, so that
-    walking over a large model holds one weight at a time.
+    A constant whose values are stored elsewhere is read afresh at every call and nothing is kept in it, so
+    that walking over a large model holds one weight at a time.
     """
     values = constant._values
     array = values.load() if isinstance(values, LazyValues) else np.asarray(values)

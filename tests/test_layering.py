@@ -88,7 +88,6 @@ def test_onnxruntime_is_loaded_in_the_child_process_only() -> None:
     ],
 )
 def test_ruff_refuses_the_import_and_says_why(line: str, room: str) -> None:
-    pytest.importorskip("ruff", reason="a linter: installed for development")
     shown = subprocess.run(
         [
             sys.executable,

@@ -11,7 +11,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphmorph.affine.kernel import Window, enclosing_window, merged_weights
-from graphmorph.affine.plan import Group, Plan, carries_bias, uses_gemm
+from graphmorph.affine.plan import Group, Plan, carries_bias, is_matrix, uses_gemm
 from graphmorph.affine.region import Search
 from graphmorph.editor import Editor
 
@@ -39,7 +39,7 @@ class Emitter:
     def emit(self) -> None:
         """Stage the whole replacement."""
         groups = sorted(self.plan.groups, key=lambda group: -group.cost)
-        bias_apart = self.pending_bias is not None and not carries_bias(self.plan.groups, self.plan.form, self.search)
+        bias_apart = self.pending_bias is not None and not carries_bias(self.plan.groups, self.plan.form)
         remaining = len(groups) - 1 + (1 if bias_apart else 0)
         total: gs.Tensor | None = None
         for group in groups:
@@ -111,7 +111,7 @@ class Emitter:
         kernels = [term.kernel for term in group.terms]
         weights, _ = merged_weights(kernels, enclosing_window([()], ()))
         matrix, stem = weights.reshape(weights.shape[:2]), self._stem(node)
-        if len(self.plan.form.batch) == 1 and uses_gemm(self.search, self.plan.groups):
+        if is_matrix(self.plan.form) and (self.pending_bias is not None or uses_gemm(self.search, (group,))):
             bias = self._take_bias()
             if bias is None and self.facts.opset < 11:
                 bias = np.zeros(len(matrix))

@@ -272,10 +272,6 @@ def _gemm(context: _Context, inputs: list[Any]) -> Array:
     return np.asarray(result)
 
 
-def _matmul(context: _Context, inputs: list[Any]) -> Array:
-    return np.asarray(np.matmul(inputs[0], inputs[1]))
-
-
 def _elementwise(operation: Callable[[Any, Any], Any], on_magnitudes: Callable[[Any, Any], Any]) -> Operator:
     def compute(context: _Context, inputs: list[Any]) -> Array:
         a, b = inputs
@@ -289,14 +285,6 @@ def _elementwise(operation: Callable[[Any, Any], Any], on_magnitudes: Callable[[
 
 def _neg(context: _Context, inputs: list[Any]) -> Array:
     return np.asarray(inputs[0] if context.magnitude else -inputs[0])
-
-
-def _sum(context: _Context, inputs: list[Any]) -> Array:
-    return np.asarray(reduce(np.add, inputs))
-
-
-def _identity(context: _Context, inputs: list[Any]) -> Array:
-    return np.asarray(inputs[0])
 
 
 def _dropout(context: _Context, inputs: list[Any]) -> Array:
@@ -342,12 +330,12 @@ _OPERATORS: dict[str, Operator] = {
     "Mul": _elementwise(np.multiply, np.multiply),
     "Div": _elementwise(np.divide, np.divide),
     "Neg": _neg,
-    "Sum": _sum,
+    "Sum": lambda _, inputs: reduce(np.add, inputs),
     "Pad": _pad,
     "Slice": _slice,
     "Gemm": _gemm,
-    "MatMul": _matmul,
-    "Identity": _identity,
+    "MatMul": lambda _, inputs: np.matmul(*inputs),
+    "Identity": lambda _, inputs: inputs[0],
     "Dropout": _dropout,
     "Cast": _cast,
     "Transpose": _transpose,

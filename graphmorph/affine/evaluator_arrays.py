@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+_LARGE_KERNEL = 5
 
 
 def explicit_pads(
@@ -101,6 +102,9 @@ def convolve(
     ]
     if min(counts, default=1) < 0:
         raise ValueError(f"a kernel of {kernel} is larger than its padded input {x.shape}")
+    if per_group == 1 and kernel and kernel[-1] >= _LARGE_KERNEL:
+        by_group = weight.reshape(groups, out // groups, *kernel)
+        return _convolve_rows(x, by_group, strides, dilations, counts).reshape(batch, out, *counts)
     # Taps first and contiguous: numpy's matmul calls BLAS on such matrices only.
     taps = np.ascontiguousarray(np.moveaxis(weight.reshape(groups, out // groups, per_group, -1), -1, 0))
     result = np.zeros((batch, groups, out // groups, int(np.prod(counts))))
@@ -109,6 +113,28 @@ def convolve(
         columns = x[window(offsets, strides, counts)].reshape(batch, groups, per_group, -1)
         result += tap * columns if per_group == 1 else np.matmul(tap, columns)
     return result.reshape(batch, out, *counts)
+
+
+def _convolve_rows(
+    x: Array, weight: Array, strides: Sequence[int], dilations: Sequence[int], counts: Sequence[int]
+) -> Array:
+    """Depthwise convolution of the padded `x` with a large kernel: a banded matrix product a kernel row.
+
+    x: (batch, groups, *sizes), weight: (groups, out/groups, *kernel). The band has W_in columns for each of a
+    row's k taps, but BLAS is much faster on it than numpy is on k elementwise products.
+    """
+    batch, groups, *sizes = x.shape
+    places = np.arange(counts[-1])
+    result = np.zeros((batch, *weight.shape[:2], int(np.prod(counts[:-1])), counts[-1]))
+    for index in np.ndindex(*weight.shape[2:-1]):
+        band = np.zeros((*weight.shape[:2], sizes[-1], counts[-1]))
+        for tap in range(weight.shape[-1]):
+            values = weight[(slice(None), slice(None), *index, tap)]
+            band[:, :, places * strides[-1] + tap * dilations[-1], places] = values[:, :, np.newaxis]
+        offsets = [k * d for k, d in zip(index, dilations[:-1], strict=True)]
+        rows = x[window(offsets, strides[:-1], counts[:-1])].reshape(batch, groups, 1, -1, sizes[-1])
+        result += np.matmul(rows, band)
+    return result
 
 
 def convolve_transposed(

@@ -88,14 +88,12 @@ def group_terms(terms: Iterable[Term]) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def plan_of(region: Region, search: Search) -> Plan:
+def plan_of(region: Region) -> Plan:
     """Price a region before and after."""
     form = region.form
     groups = group_terms(form.terms)
     after = sum(group.cost for group in groups)
-    return Plan(
-        region.cone, form, groups, _cost_before(form), after, _nodes_after(groups, form, search)
-    )
+    return Plan(region.cone, form, groups, _cost_before(form), after, _nodes_after(groups, form))
 
 
 def _cost_before(form: Form) -> float:
@@ -110,20 +108,23 @@ def _cost_before(form: Form) -> float:
     return sum(costs.values())
 
 
-def _nodes_after(groups: tuple[Group, ...], form: Form, search: Search) -> int:
+def _nodes_after(groups: tuple[Group, ...], form: Form) -> int:
     nodes = sum(0 if group.is_identity else 1 for group in groups) + len(groups) - 1
-    return nodes + (1 if form.bias is not None and not carries_bias(groups, form, search) else 0)
+    return nodes + (1 if form.bias is not None and not carries_bias(groups, form) else 0)
 
 
-def carries_bias(groups: tuple[Group, ...], form: Form, search: Search) -> bool:
+def carries_bias(groups: tuple[Group, ...], form: Form) -> bool:
     """Whether one of the nodes has a bias input of its own: Conv and Gemm do, MatMul and Mul do not."""
-    if not any(group.convolves for group in groups):
-        return False
-    return form.rank > 0 or len(form.batch) == 1 and uses_gemm(search, groups)
+    return any(group.convolves for group in groups) and (form.rank > 0 or is_matrix(form))
+
+
+def is_matrix(form: Form) -> bool:
+    """Whether the data has two dimensions, so that Gemm applies."""
+    return form.rank == 0 and len(form.batch) == 1
 
 
 def uses_gemm(search: Search, groups: tuple[Group, ...]) -> bool:
-    """Whether a Gemm is among the nodes of a two-dimensional region: then one comes out, else MatMul and Add."""
+    """Whether a Gemm is among the nodes of the groups."""
     named = {node for group in groups for term in group.terms for node in term.costs}
     return any(search.facts.producer[name].op == "Gemm" for name in named)
 
@@ -150,7 +151,7 @@ def settled_plans(search: Search) -> Iterable[Plan]:
         waiting = [region]
         while waiting:
             current = waiting.pop()
-            plan = plan_of(current, search)
+            plan = plan_of(current)
             joints = (dearer_joints(plan) - search.cuts) & current.cone.outputs
             if not joints:
                 yield plan

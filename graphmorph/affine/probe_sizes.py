@@ -1,9 +1,9 @@
 """Sizes at which two affine regions are compared: every stride phase and border, and no larger than that.
 
 A region of convolutions treats positions alike except near its borders, and its output size depends on the
-input size only through the stride. So sizes of at least twice the region's span, one for each remainder
-modulo the stride, stand for all larger ones. Indices that are baked into the graph (ScatterND, a Slice that
-ends at a fixed position) allow one size only.
+input size only through the stride. So sizes at which the two borders are apart, one for each remainder modulo
+the stride, stand for all larger ones; the smallest size that works is tried beside them. Indices that are
+baked into the graph (ScatterND, a Slice that ends at a fixed position) allow one size only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from graphmorph.errors import GraphmorphError
 from graphmorph.graph import constant_array
 
 _FAR = 2**31 - 2  # Slice bounds from here on mean "to the end"
+_LARGE_SPAN = 8
 _SMALL = 4096  # no region of interest needs larger inputs to be defined
 _WINDOWED = ("Conv", "ConvTranspose", "AveragePool")
 
@@ -123,7 +124,7 @@ class _Line:
 def probe_sizes(nodes: Sequence[gs.Node], sources: Mapping[str, SourceSpec], opset: int) -> list[Sizes]:
     """Sizes of every source, by name, for each comparison to make. Raises NoProbeSizeError."""
     order = in_order(nodes, set(sources))
-    rank = max(spec.rank for spec in sources.values())
+    rank = max((spec.rank for spec in sources.values()), default=0)
     static = all(size is not None for spec in sources.values() for size in spec.sizes)
     full: Sizes = {name: tuple(size or 0 for size in spec.sizes) for name, spec in sources.items()}
     if static and any(_is_baked(node, opset, rank) for node in order):
@@ -181,8 +182,16 @@ def _along(line: _Line, reached: Sequence[_Line], static: Mapping[str, int | Non
     return found
 
 
+def _base(span: int, stride: int) -> int:
+    """The least size at which there are outputs of the left border, of the right border, and of neither.
+
+    Twice the span, and less for large kernels, whose two borders are half of the span wide each.
+    """
+    return span + min(span, _LARGE_SPAN) + stride + 1
+
+
 def _lengths(size: int | None, span: int, stride: int) -> Iterator[int]:
-    base = 2 * span + stride + 1
+    base = _base(span, stride)
     if size is None:
         yield from range(base, base + stride + 1)
     else:
@@ -196,7 +205,7 @@ def _join(
     static size.
     """
     span, stride = reach
-    base, guess = 2 * span + stride + 1, max(chosen.values())
+    base, guess = _base(span, stride), max(chosen.values())
     for n in sorted(range(1, 2 * guess + 4 * base), key=lambda n: (n < base, abs(n - guess))):
         in_phase = size is None or n == size or (n >= base and size >= base and (n - size) % stride == 0)
         if in_phase and line.flow({**chosen, name: n}) is not None:

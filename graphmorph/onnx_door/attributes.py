@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,18 @@ _FIELDS = {
     _A.STRINGS: "strings",
 }
 _SINGLE = ("f", "i", "s", "t", "g")
-HIDDEN = object()
+
+
+@dataclass(frozen=True)
+class OpaqueAttribute:
+    """An attribute of a kind that graphsurgeon has no place for: lists of tensors, types, bytes that are no
+    text.
+
+    It stands in the node's attributes, so that passes see that there is something, and is written as it was
+    read.
+    """
+
+    proto: onnx.AttributeProto
 
 
 def field_of(attribute: onnx.AttributeProto) -> str | None:
@@ -48,12 +60,12 @@ def read_attribute(
     tensor: Callable[[onnx.TensorProto], gs.Constant],
     graph: Callable[[onnx.GraphProto], gs.Graph],
 ) -> Any:
-    """The value of an attribute, or HIDDEN where graphsurgeon has no place for it (sparse tensors, types, bytes)."""
+    """The value of an attribute as graphsurgeon holds it, or an OpaqueAttribute."""
     if attribute.ref_attr_name:
         return gs.Node.AttributeRef(attribute.ref_attr_name, convert_from_onnx_attr_type(attribute.type))
     name = field_of(attribute)
     if name is None:
-        return HIDDEN
+        return OpaqueAttribute(attribute)
     value = getattr(attribute, name)
     if name == "t":
         return tensor(value)
@@ -65,12 +77,14 @@ def read_attribute(
         if name == "strings":
             return [item.decode() for item in value]
     except UnicodeDecodeError:
-        return HIDDEN
+        return OpaqueAttribute(attribute)
     return list(value) if name in ("floats", "ints") else value
 
 
 def is_unchanged(attribute: onnx.AttributeProto, value: Any) -> bool:
     """Whether a value that is no tensor and no graph is still the one that was read."""
+    if isinstance(value, OpaqueAttribute):
+        return value.proto == attribute
     if isinstance(value, gs.Node.AttributeRef):
         return bool(attribute.ref_attr_name == value.name)
     name = field_of(attribute)
@@ -102,8 +116,14 @@ def _as_bytes(value: str | bytes) -> bytes:
 def write_attribute(name: str, value: Any, kind: int = _A.UNDEFINED) -> onnx.AttributeProto:
     """An attribute of a value that is no tensor and no graph; raises TypeError for what ONNX cannot hold.
 
-    `kind` is the type that the attribute had before: an int that takes the place of a float is written as a float.
+    `kind` is the type that the attribute had before: an int that takes the place of a float is written as a
+    float.
     """
+    if isinstance(value, OpaqueAttribute):
+        copied = _A()
+        copied.CopyFrom(value.proto)
+        copied.name = name
+        return copied
     if isinstance(value, gs.Node.AttributeRef):
         return _A(name=name, ref_attr_name=value.name, type=convert_to_onnx_attr_type(value.type))
     if isinstance(value, type | np.dtype):
@@ -111,7 +131,7 @@ def write_attribute(name: str, value: Any, kind: int = _A.UNDEFINED) -> onnx.Att
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, list | tuple | np.ndarray) and not len(value):
-        return _A(name=name, type=kind or _A.INTS)
+        return _A(name=name, type=_A.AttributeType.Name(kind or _A.INTS))
     if kind == _A.FLOAT and isinstance(value, int | np.integer):
         value = float(value)
     elif kind == _A.FLOATS and isinstance(value, list | tuple | np.ndarray):

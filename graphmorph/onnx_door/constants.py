@@ -15,7 +15,8 @@ _SPILL_ABOVE = 64 * 1024
 def add_constant(graph: gs.Graph, name: str, array: np.ndarray) -> gs.Constant:
     """A new constant of the graph; nothing reads it yet, and `name` must be free.
 
-    In models above 256 MiB an array of more than 64 KiB is moved to a temporary file and read from there on demand.
+    In models above 256 MiB an array of more than 64 KiB is moved to a temporary file and read from there on
+    demand.
     """
     record = graph.record if isinstance(graph, Graph) else None
     if record is None or record.spill is None or array.nbytes <= _SPILL_ABOVE:

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-_BITS_BELOW_ONE_BYTE = {"UINT4": 4, "INT4": 4, "FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2, "FLOAT6E2M3": 6, "FLOAT6E3M2": 6}
+_BITS_BELOW_ONE_BYTE = {
+    "UINT4": 4,
+    "INT4": 4,
+    "FLOAT4E2M1": 4,
+    "UINT2": 2,
+    "INT2": 2,
+    "FLOAT6E2M3": 6,
+    "FLOAT6E3M2": 6,
+}
 STRING = onnx.TensorProto.STRING
 
 

@@ -21,8 +21,8 @@ _DIGITS = 19  # of the largest 64-bit number
 class ExternalFiles:
     """The data files beside one model, opened once each.
 
-    A data file must lie inside the folder of the model's path, or of the file that this path links to: caches keep
-    both the model and its data as links into one folder of blobs. Everything else is refused.
+    A data file must lie inside the folder of the model's path, or of the file that this path links to: caches
+    keep both the model and its data as links into one folder of blobs. Everything else is refused.
     """
 
     model: str
@@ -50,8 +50,8 @@ class ExternalFiles:
     def locate(self, tensor: onnx.TensorProto) -> tuple[FileStorage, int, int]:
         """The file, offset and length in bytes of an external tensor.
 
-        Raises ModelFileError unless the location is a plain relative path inside the model's folder, and the range
-        lies inside the file and has exactly the bytes that the tensor's type and dims take.
+        Raises ModelFileError unless the location is a plain relative path inside the model's folder, and the
+        range lies inside the file and has exactly the bytes that the tensor's type and dims take.
         """
         entries = self._entries(tensor)
         needed = byte_count(tensor.data_type, tensor.dims)
@@ -60,11 +60,14 @@ class ExternalFiles:
         offset = self._number(tensor, "offset", entries.get("offset", "0"))
         length = self._number(tensor, "length", entries.get("length", str(needed)))
         if length != needed:
-            raise self._error(tensor, f"takes {needed} bytes by its type and dims, but its external length is {length}")
+            raise self._error(
+                tensor, f"takes {needed} bytes by its type and dims, but its external length is {length}"
+            )
         storage = self._storage(tensor, entries.get("location", ""))
         if offset + length > storage.size:
             raise self._error(
-                tensor, f"needs bytes {offset} to {offset + length} of {storage.path.name}, which has {storage.size}"
+                tensor,
+                f"needs bytes {offset} to {offset + length} of {storage.path.name}, which has {storage.size}",
             )
         return storage, offset, length
 
@@ -95,7 +98,9 @@ class ExternalFiles:
             path = self.folder / location
             real = os.path.realpath(path)
             if not any(os.path.commonpath((real, folder)) == folder for folder in self.allowed):
-                raise self._error(tensor, f"external location {location!r:.80} leads out of the model's folder")
+                raise self._error(
+                    tensor, f"external location {location!r:.80} leads out of the model's folder"
+                )
             try:
                 self._open[location] = FileStorage(Path(real), keep_open=len(self._open) < _KEPT_OPEN)
             except ModelFileError as error:

@@ -8,6 +8,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from graphmorph.errors import ModelFileError
+from graphmorph.onnx_door.attributes import write_attribute
 from graphmorph.onnx_door.node_writer import NodeWriter, index_originals
 from graphmorph.onnx_door.record import DoorRecord
 from graphmorph.onnx_door.structure import unread_initializers
@@ -50,15 +51,21 @@ class GraphWriter:
         else:
             self._write(graph, original, target, record.facts, record.unread, outermost=True)
 
-    def write_function(self, function: gs.Function, original: onnx.FunctionProto | None) -> onnx.FunctionProto:
-        """Write a model-local function; constants inside it become Constant nodes, as functions have no initializers."""
+    def write_function(
+        self, function: gs.Function, original: onnx.FunctionProto | None
+    ) -> onnx.FunctionProto:
+        """Write a model-local function; its constants become nodes, as functions have no initializers."""
         proto = onnx.FunctionProto()
         if original is not None:
             proto.CopyFrom(original)
         else:
             proto.name, proto.domain = function.name, function.domain or ""
-            proto.opset_import.extend(function.import_domains or [onnx.helper.make_opsetid("", function.opset)])
+            proto.opset_import.extend(
+                function.import_domains or [onnx.helper.make_opsetid("", function.opset)]
+            )
             proto.attribute.extend(name for name, value in function.attrs.items() if value is None)
+            defaults = ((name, value) for name, value in function.attrs.items() if value is not None)
+            proto.attribute_proto.extend(write_attribute(name, value) for name, value in defaults)
         proto.ClearField("node")
         proto.input[:] = [tensor.name for tensor in function.inputs]
         proto.output[:] = [tensor.name for tensor in function.outputs]
@@ -179,7 +186,7 @@ class GraphWriter:
     def _infos(
         self, graph: gs.Graph, original: onnx.GraphProto, target: onnx.GraphProto, facts: dict[str, Facts]
     ) -> None:
-        """value_info and quantization annotations of the tensors that are still there, then those of new tensors."""
+        """Write value_info and quantization annotations of the tensors that are still there or new."""
         produced = {tensor.name: tensor for node in graph.nodes for tensor in node.outputs if tensor.name}
         before = {name for node in original.node for name in node.output}
         before.update(value.name for value in original.input)
@@ -199,7 +206,8 @@ class GraphWriter:
         shown = {value.name for value in target.output}.union(before, others)
         shown.update(entry.name for entry in original.value_info)
         for name, tensor in produced.items():
-            if name not in shown and tensor.dtype is not None and tensor.shape is not None:
+            known = tensor.dtype is not None and tensor.shape is not None
+            if known and name not in shown and _is_tensor(tensor):
                 target.value_info.append(_entry(tensor, None, facts))
 
 
@@ -209,10 +217,15 @@ def _claim(constants: Constants, constant: gs.Constant) -> None:
         raise ModelFileError(f"two different constants are called {constant.name!r:.80}")
 
 
+def _is_tensor(tensor: gs.Tensor) -> bool:
+    """Whether a value is a dense tensor; of others graphsurgeon knows too little to write their type."""
+    return isinstance(tensor, gs.Constant) or tensor.type == "tensor_type"
+
+
 def _entry(
     tensor: gs.Tensor, original: onnx.ValueInfoProto | None, facts: dict[str, Facts]
 ) -> onnx.ValueInfoProto:
-    """The value_info of a tensor: the one that was read, unless somebody changed the tensor's type or shape."""
+    """The value_info of a tensor: the one that was read, unless its type or shape was changed."""
     if original is not None and (
         not isinstance(tensor, gs.Variable) or says_the_same(tensor, facts.get(tensor.name, UNKNOWN))
     ):
@@ -220,6 +233,6 @@ def _entry(
     entry = onnx.ValueInfoProto(name=tensor.name)
     if original is not None:
         entry.CopyFrom(original)
-    if tensor.dtype is not None or tensor.shape is not None:
+    if _is_tensor(tensor) and (tensor.dtype is not None or tensor.shape is not None):
         write_facts(entry, tensor.dtype, tensor.shape)
     return entry

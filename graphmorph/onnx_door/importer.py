@@ -11,7 +11,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from graphmorph.graph import Graph
-from graphmorph.onnx_door.attributes import HIDDEN, read_attribute
+from graphmorph.onnx_door.attributes import read_attribute
 from graphmorph.onnx_door.record import DoorRecord
 from graphmorph.onnx_door.tensors import TensorReader
 from graphmorph.onnx_door.value_info import UNKNOWN, Facts, collect_facts, make_variable
@@ -28,7 +28,9 @@ def default_opset(opset_imports: Iterable[onnx.OperatorSetIdProto]) -> int:
 def import_model(record: DoorRecord) -> Graph:
     """The graph of a record; fills in its defaults."""
     model = record.skeleton
-    builder = _Builder(record.tensors, model.ir_version >= _FIRST_OVERRIDABLE_IR, record.opset, model.opset_import)
+    builder = _Builder(
+        record.tensors, model.ir_version >= _FIRST_OVERRIDABLE_IR, record.opset, model.opset_import
+    )
     functions = [builder.function(function) for function in model.functions]
     parts = builder.graph_parts(model.graph, ChainMap(), record.facts, record.defaults)
     graph = Graph(
@@ -82,10 +84,7 @@ class _Builder:
         local: dict[str, gs.Tensor] = {name: gs.Variable(name) for name in proto.input}
         facts = collect_facts(onnx.GraphProto(value_info=proto.value_info))
         attributes: dict[str, Any] = dict.fromkeys(proto.attribute)
-        for attribute in proto.attribute_proto:
-            value = self._attribute(attribute, ChainMap())
-            if value is not HIDDEN:
-                attributes[attribute.name] = value
+        attributes.update((each.name, self._attribute(each, ChainMap())) for each in proto.attribute_proto)
         nodes = self._nodes(proto.node, local, ChainMap(), facts)
         function = gs.Function(
             proto.name,
@@ -104,14 +103,20 @@ class _Builder:
     def _constants(self, proto: onnx.GraphProto) -> dict[str, gs.Constant]:
         constants = {tensor.name: self._constant(tensor) for tensor in proto.initializer}
         for sparse in proto.sparse_initializer:
-            constants[sparse.values.name] = gs.Constant(sparse.values.name, self.tensors.sparse_values(sparse))
+            constants[sparse.values.name] = gs.Constant(
+                sparse.values.name, self.tensors.sparse_values(sparse)
+            )
         return constants
 
     def _constant(self, tensor: onnx.TensorProto) -> gs.Constant:
         return gs.Constant(tensor.name, self.tensors.values(tensor))
 
     def _nodes(
-        self, protos: Iterable[onnx.NodeProto], local: dict[str, gs.Tensor], outer: Scope, facts: dict[str, Facts]
+        self,
+        protos: Iterable[onnx.NodeProto],
+        local: dict[str, gs.Tensor],
+        outer: Scope,
+        facts: dict[str, Facts],
     ) -> list[gs.Node]:
         for proto in protos:
             for name in proto.output:
@@ -121,15 +126,10 @@ class _Builder:
         return [self._node(proto, scope) for proto in protos]
 
     def _node(self, proto: onnx.NodeProto, scope: Scope) -> gs.Node:
-        attributes = {}
-        for attribute in proto.attribute:
-            value = self._attribute(attribute, scope)
-            if value is not HIDDEN:
-                attributes[attribute.name] = value
         return gs.Node(
             op=proto.op_type,
             name=proto.name,
-            attrs=attributes,
+            attrs={each.name: self._attribute(each, scope) for each in proto.attribute},
             inputs=[scope[name] if name else gs.Variable.empty() for name in proto.input],
             outputs=[scope.maps[0][name] if name else gs.Variable.empty() for name in proto.output],
             domain=proto.domain if proto.HasField("domain") else None,

@@ -65,7 +65,7 @@ class DataFile:
     _shared: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
     def place(self, payload: Payload) -> int:
-        """Reserve room for a payload; returns its offset. Weights that share their bytes keep sharing them."""
+        """Reserve room for a payload and return its offset; weights that share their bytes keep doing so."""
         key = None
         if isinstance(payload, StoredBytes):
             key = (id(payload.storage), payload.offset, payload.nbytes)
@@ -92,7 +92,11 @@ class Layout:
         if self.data is not None and external:
             offset = self.data.place(payload)
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            for key, value in (("location", self.data.location), ("offset", offset), ("length", payload.nbytes)):
+            for key, value in (
+                ("location", self.data.location),
+                ("offset", offset),
+                ("length", payload.nbytes),
+            ):
                 tensor.external_data.add(key=key, value=str(value))
         elif payload.nbytes > INLINE_UP_TO:
             tensor.raw_data = self.table.add(payload)

@@ -19,7 +19,9 @@ from graphmorph.onnx_door.tensor_writer import TensorWriter
 from graphmorph.onnx_door.tensors import TensorReader
 from graphmorph.onnx_door.wire import Inserted, Span, Walker, total_length, without_fields
 
-_REBUILT = frozenset(onnx.ModelProto.DESCRIPTOR.fields_by_name[name].number for name in ("graph", "functions"))
+_REBUILT = frozenset(
+    onnx.ModelProto.DESCRIPTOR.fields_by_name[name].number for name in ("graph", "functions")
+)
 _LAST_LISTING_IR = 3
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 
@@ -59,8 +61,8 @@ def write_model(
 ) -> Written:
     """Write a graph with its functions and model fields.
 
-    inputs_above: constants of the outermost graph with more bytes become graph inputs. Raises ModelFileError for
-    constants and attributes that ONNX cannot hold.
+    inputs_above: constants of the outermost graph with more bytes become graph inputs. Raises ModelFileError
+    for constants and attributes that ONNX cannot hold.
     """
     record = graph.record if isinstance(graph, Graph) else None
     original = _blank(graph) if record is None else record.skeleton
@@ -71,7 +73,9 @@ def write_model(
     if model.ir_version < at_least_ir:
         model.ir_version = at_least_ir
     lists = model.ir_version <= _LAST_LISTING_IR
-    writer = GraphWriter(TensorWriter(None if record is None else record.tensors, layout), lists, keep_value_info)
+    writer = GraphWriter(
+        TensorWriter(None if record is None else record.tensors, layout), lists, keep_value_info
+    )
     writer.write(graph, original.graph, model.graph, record)
     functions = {(proto.domain, proto.name, proto.overload): proto for proto in original.functions}
     for function in graph.functions:
@@ -168,7 +172,7 @@ def _size(tensor: onnx.TensorProto, layout: Layout, record: DoorRecord | None) -
 def _expand(
     skeleton: bytes, table: PayloadTable[Payload], record: DoorRecord | None
 ) -> list[Span | Inserted[Payload] | bytes]:
-    """Split a skeleton at its tokens, those of this writing and those that were there when the model was read."""
+    """Split a skeleton at its tokens, those of this writing and those of the model that was read."""
     reader: TensorReader | None = None if record is None else record.tensors
     positions = table.positions(skeleton)
     if reader is not None:

@@ -11,7 +11,7 @@ import onnx
 import onnx_graphsurgeon as gs
 
 from graphmorph.errors import ModelFileError
-from graphmorph.onnx_door.attributes import HIDDEN, is_unchanged, read_attribute, write_attribute
+from graphmorph.onnx_door.attributes import is_unchanged, write_attribute
 from graphmorph.onnx_door.tensor_writer import TensorWriter
 
 Key = tuple[str, ...]
@@ -63,7 +63,9 @@ class NodeWriter:
                 proto.name = node.name
             if node.domain:
                 proto.domain = node.domain
-            proto.attribute.extend(self._attribute(node, name, value, None) for name, value in node.attrs.items())
+            proto.attribute.extend(
+                self._attribute(node, name, value, None) for name, value in node.attrs.items()
+            )
             return proto
         attributes = self._attributes(node, original)
         same_io = list(original.input) == inputs and list(original.output) == outputs
@@ -85,15 +87,12 @@ class NodeWriter:
         return proto
 
     def _attributes(self, node: gs.Node, original: onnx.NodeProto) -> list[onnx.AttributeProto]:
-        attributes = []
-        found = 0
-        for attribute in original.attribute:
-            if attribute.name in node.attrs:
-                found += 1
-                attributes.append(self._attribute(node, attribute.name, node.attrs[attribute.name], attribute))
-            elif read_attribute(attribute, lambda tensor: tensor, lambda graph: graph) is HIDDEN:
-                attributes.append(attribute)
-        if len(node.attrs) > found:
+        attributes = [
+            self._attribute(node, attribute.name, node.attrs[attribute.name], attribute)
+            for attribute in original.attribute
+            if attribute.name in node.attrs
+        ]
+        if len(node.attrs) > len(attributes):
             known = {attribute.name for attribute in original.attribute}
             new = ((name, value) for name, value in node.attrs.items() if name not in known)
             attributes.extend(self._attribute(node, name, value, None) for name, value in new)
@@ -106,8 +105,7 @@ class NodeWriter:
             return self._tensor_attribute(name, value, original)
         if isinstance(value, gs.Graph):
             graph = self.subgraph(value, onnx.GraphProto() if original is None else original.g)
-            proto = onnx.AttributeProto() if original is None else _without(original, "g")
-            proto.name, proto.type = name, onnx.AttributeProto.GRAPH
+            proto = _emptied(name, original, "g", onnx.AttributeProto.GRAPH)
             proto.g.CopyFrom(graph)
             return proto
         if original is not None and is_unchanged(original, value):
@@ -124,14 +122,16 @@ class NodeWriter:
         tensor = self.tensors.write(value, None if original is None else original.t, initializer=False)
         if original is not None and tensor is original.t:
             return original
-        proto = onnx.AttributeProto() if original is None else _without(original, "t")
-        proto.name, proto.type = name, onnx.AttributeProto.TENSOR
+        proto = _emptied(name, original, "t", onnx.AttributeProto.TENSOR)
         proto.t.CopyFrom(tensor)
         return proto
 
 
-def _without(attribute: onnx.AttributeProto, field: str) -> onnx.AttributeProto:
-    copied = onnx.AttributeProto()
-    copied.CopyFrom(attribute)
-    copied.ClearField(field)
-    return copied
+def _emptied(name: str, original: onnx.AttributeProto | None, field: str, kind: int) -> onnx.AttributeProto:
+    """The original without its value if it held one of the same kind, or else a new attribute."""
+    if original is None or not original.HasField(field):
+        return onnx.AttributeProto(name=name, type=onnx.AttributeProto.AttributeType.Name(kind))
+    proto = onnx.AttributeProto()
+    proto.CopyFrom(original)
+    proto.ClearField(field)
+    return proto

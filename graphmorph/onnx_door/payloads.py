@@ -20,8 +20,8 @@ P = TypeVar("P")
 class PayloadTable(Generic[P]):
     """Payloads by the token that stands for them in a serialized skeleton.
 
-    A token is 24 bytes, so that it is also a valid run of packed floats or doubles, and starts with bytes drawn at
-    random for each table, so that no file can contain one by intention or by accident.
+    A token is 24 bytes, so that it is also a valid run of packed floats or doubles, and starts with bytes
+    drawn at random for each table, so that no file can contain one by intention or by accident.
     """
 
     def __init__(self) -> None:
@@ -54,8 +54,8 @@ class PayloadTable(Generic[P]):
     def token_in(self, tensor: onnx.TensorProto) -> bytes | None:
         """The token that `tensor` carries in place of its values, or None.
 
-        A payload in a field that does not belong to the tensor's type is no payload of it: such a token is ignored,
-        and the tensor then fails the count of its values.
+        A payload in a field that does not belong to the tensor's type is no payload of it: such a token is
+        ignored, and the tensor then fails the count of its values.
         """
         data = tensor.raw_data if tensor.HasField("raw_data") else b""
         if not data and len(tensor.float_data) * 4 == TOKEN_LENGTH and tensor.data_type in _FIRST_FIELD:

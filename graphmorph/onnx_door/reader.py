@@ -33,12 +33,13 @@ Model = str | os.PathLike[str] | bytes | onnx.ModelProto
 def load(source: Model, *, freeze_initializers: bool = False, max_bytes: int | None = None) -> Graph:
     """Read a model from a path, from bytes or from a ModelProto.
 
-    Weights stay where they are and are read on demand. An initializer that the caller of the model may override (IR
-    version 4 or later, and listed among the graph inputs) becomes a graph input whose value is in
-    `graph.record.defaults`; with freeze_initializers it becomes a constant and is no input any more.
+    Weights stay where they are and are read on demand. An initializer that the caller of the model may
+    override (IR version 4 or later, and listed among the graph inputs) becomes a graph input whose value is
+    in `graph.record.defaults`; with freeze_initializers it becomes a constant and is no input any more.
     max_bytes limits the size of the model with its external data.
 
-    Raises ModelFileError, with one line that names the file and the place, for anything that is no sound model.
+    Raises ModelFileError, with one line that names the file and the place, for anything that is no sound
+    model.
     """
     storage, name, path = _open(source)
     try:
@@ -52,7 +53,9 @@ def _open(source: Model) -> tuple[FileStorage | MemoryStorage, str, Path | None]
         try:
             return MemoryStorage(source.SerializeToString()), "<model>", None
         except (ValueError, DecodeError) as error:
-            raise ModelFileError(f"<model>: cannot be serialized, save it with external data first: {error}") from error
+            raise ModelFileError(
+                f"<model>: cannot be serialized, save it with external data first: {error}"
+            ) from error
     if isinstance(source, bytes | bytearray | memoryview):
         return MemoryStorage(bytes(source)), "<bytes>", None
     path = Path(source)
@@ -97,7 +100,7 @@ def _load(
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Building a graph makes millions of objects and no garbage: looking for some takes a third of the time."""
+    """Building a graph makes no garbage, but looking for some would take a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -126,8 +129,11 @@ def _cut(storage: FileStorage | MemoryStorage, table: PayloadTable[tuple[int, in
     if sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces) > _SKELETON_LIMIT:
         raise WireError("it has more than 2 GiB beside its weights")
     parts = (
-        piece if isinstance(piece, bytes) else storage.read(piece.start, piece.length)
-        if isinstance(piece, Span) else piece.content
+        piece
+        if isinstance(piece, bytes)
+        else storage.read(piece.start, piece.length)
+        if isinstance(piece, Span)
+        else piece.content
         for piece in pieces
     )
     return b"".join(parts)

@@ -18,9 +18,9 @@ class DoorRecord:
     """The model as it was read, shared by a graph and its copies and never changed.
 
     skeleton: the model with tokens in place of large payloads. facts: what it says of the outermost graph's
-    tensors. defaults: values of overridable initializers, by the
-    name of the graph input. unread: initializers that nothing read when the model was loaded; they are written again
-    unless a pass takes them out of this set. spill: where new large weights go, for models too large to hold.
+    tensors. defaults: values of overridable initializers, by the name of the graph input. unread:
+    initializers that nothing read when the model was loaded; they are written again unless a pass takes them
+    out of this set. spill: where new large weights go, for models too large to hold.
     """
 
     model: str

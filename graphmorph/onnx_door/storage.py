@@ -1,4 +1,4 @@
-"""Where weights lie: in a file, in memory or in an anonymous spill file, and constants that read them on demand."""
+"""Where weights lie, a file, memory or a spill file, and constants that read them on demand."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class SpillStorage:
     """An anonymous temporary file to which new weights of large models are appended."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="graphmorph-")
+        self._file = tempfile.TemporaryFile(prefix="graphmorph-")  # noqa: SIM115 - closed by the finalizer
         weakref.finalize(self, self._file.close)
         self._end = 0
 
@@ -153,9 +153,11 @@ class StoredValues(LazyValues):
 
     @property
     def tensor(self) -> onnx.TensorProto:
-        """The values as an unnamed TensorProto, for graphsurgeon's own exporter; built anew at each access."""
+        """The values as an unnamed TensorProto, for graphsurgeon's own exporter; built at each access."""
         return onnx.TensorProto(
-            dims=self.shape, data_type=self.data_type, raw_data=bytes(self.storage.read(self.offset, self.nbytes))
+            dims=self.shape,
+            data_type=self.data_type,
+            raw_data=bytes(self.storage.read(self.offset, self.nbytes)),
         )
 
     def load(self) -> np.ndarray:
@@ -163,7 +165,9 @@ class StoredValues(LazyValues):
         if is_packed(self.data_type):
             array = onnx.numpy_helper.to_array(self.tensor)
         else:
-            array = np.frombuffer(self.storage.read(self.offset, self.nbytes), dtype=self.dtype).reshape(self.shape)
+            array = np.frombuffer(self.storage.read(self.offset, self.nbytes), dtype=self.dtype).reshape(
+                self.shape
+            )
         array.flags.writeable = False
         return array
 

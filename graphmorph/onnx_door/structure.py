@@ -44,19 +44,7 @@ def node_label(node: onnx.NodeProto) -> str:
 def _check_nodes(
     model: str, nodes: Sequence[onnx.NodeProto], given: frozenset[str], outer: Scopes, outputs: list[str]
 ) -> None:
-    producers: dict[str, int] = {}
-    for index, node in enumerate(nodes):
-        _check_text(model, (node.name, node.op_type, node.domain), node.input, node.output)
-        attributes = [attribute.name for attribute in node.attribute]
-        _check_text(model, attributes)
-        if len(set(attributes)) < len(attributes):
-            _refuse_repeated(model, f"attribute of {node_label(node)}", attributes)
-        for name in node.output:
-            if name in producers or name in given:
-                other = node_label(nodes[producers[name]]) if name in producers else "an input or initializer"
-                raise ModelFileError(f"{model}: tensor {name!r:.80} is produced by {node_label(node)} and by {other}")
-            if name:
-                producers[name] = index
+    producers = _producers(model, nodes, given)
     scopes = (*outer, given, producers)
     sorted_so_far = True
     seen: set[str] = set()
@@ -77,6 +65,26 @@ def _check_nodes(
             raise ModelFileError(f"{model}: graph output {name!r:.80} is produced by nothing")
     if not sorted_so_far:
         _refuse_cycle(model, nodes, producers, captures)
+
+
+def _producers(model: str, nodes: Sequence[onnx.NodeProto], given: frozenset[str]) -> dict[str, int]:
+    """Which node produces each tensor; raises ModelFileError where two do, or where names are damaged."""
+    producers: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        _check_text(model, (node.name, node.op_type, node.domain), node.input, node.output)
+        attributes = [attribute.name for attribute in node.attribute]
+        _check_text(model, attributes)
+        if len(set(attributes)) < len(attributes):
+            _refuse_repeated(model, f"attribute of {node_label(node)}", attributes)
+        for name in node.output:
+            if name in producers or name in given:
+                other = node_label(nodes[producers[name]]) if name in producers else "an input or initializer"
+                raise ModelFileError(
+                    f"{model}: tensor {name!r:.80} is produced by {node_label(node)} and by {other}"
+                )
+            if name:
+                producers[name] = index
+    return producers
 
 
 def _check_subgraphs(model: str, node: onnx.NodeProto, scopes: Scopes) -> set[str]:
@@ -142,7 +150,7 @@ def _refuse_repeated(model: str, what: str, names: list[str]) -> None:
 def _refuse_cycle(
     model: str, nodes: Sequence[onnx.NodeProto], producers: dict[str, int], captures: dict[int, set[str]]
 ) -> None:
-    """Raise ModelFileError naming the nodes of a cycle, if there is one (the nodes may merely be unsorted)."""
+    """Raise ModelFileError naming the nodes of a cycle, unless the nodes are merely unsorted."""
     waits = [0] * len(nodes)
     readers: dict[int, list[int]] = {}
     for index, node in enumerate(nodes):

@@ -23,8 +23,10 @@ class TensorWriter:
     reader: TensorReader | None
     layout: Layout
 
-    def write(self, constant: gs.Constant, original: onnx.TensorProto | None, initializer: bool) -> onnx.TensorProto:
-        """The tensor of a constant; only initializers, and what was external before, may go to the data file."""
+    def write(
+        self, constant: gs.Constant, original: onnx.TensorProto | None, initializer: bool
+    ) -> onnx.TensorProto:
+        """The tensor of a constant; initializers, and what was external, may go to the data file."""
         if original is not None and self.is_unchanged(constant, original):
             return self.keep(original, initializer)
         tensor = onnx.TensorProto(name=constant.name)

@@ -16,7 +16,7 @@ Shape = list[int | str | None]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a model says of a tensor: numpy type or None, dims (None: unknown) or None, and the kind of value."""
+    """What a model says of a tensor: numpy type, dims (None: unknown) and kind of value."""
 
     dtype: np.dtype | None = None
     shape: Shape | None = None
@@ -83,7 +83,9 @@ def _same_dtype(dtype: np.dtype | type | int, known: np.dtype | None) -> bool:
     return known is not None and onnx_type(dtype) == onnx_type(known)
 
 
-def write_facts(entry: onnx.ValueInfoProto, dtype: np.dtype | int | None, shape: Iterable[int | str | None] | None) -> None:
+def write_facts(
+    entry: onnx.ValueInfoProto, dtype: np.dtype | int | None, shape: Iterable[int | str | None] | None
+) -> None:
     """Give the entry a tensor type; doc_string, metadata and denotations of unchanged dims stay."""
     tensor = entry.type.tensor_type
     tensor.SetInParent()

@@ -1,7 +1,8 @@
 """A walk over the protobuf wire format of ONNX models that replaces tensor payloads without parsing the rest.
 
-It knows which fields lead to tensors, goes only into messages that are worth it, and copies everything else as
-ranges of the source. The same walk cuts payloads out of a file when reading and puts them back when writing.
+It knows which fields lead to tensors, goes only into messages that are worth it, and copies everything else
+as ranges of the source. The same walk cuts payloads out of a file when reading and puts them back when
+writing.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Source(Protocol):
     """Random access to the bytes that are walked over."""
 
     def window(self, position: int) -> tuple[bytes | memoryview, int]:
-        """Some bytes around `position`, and the position of the first; at least _HEADER of them where there are."""
+        """Some bytes around `position`, enough for a field's header, and the position of the first."""
 
 
 P = TypeVar("P")
@@ -75,7 +76,9 @@ class Walker(Generic[P]):
     worth: Callable[[int, int], bool]
     replace: Callable[[int, int], Inserted[P] | None]
 
-    def split(self, start: int, end: int, kind: int = MODEL, depth: int = 0) -> list[Span | Inserted[P] | bytes]:
+    def split(
+        self, start: int, end: int, kind: int = MODEL, depth: int = 0
+    ) -> list[Span | Inserted[P] | bytes]:
         """The pieces of the message at start..end; raises WireError where it is malformed."""
         if depth > _DEPTH_LIMIT:
             raise WireError(f"messages are nested more than {_DEPTH_LIMIT} deep")
@@ -112,7 +115,7 @@ class Walker(Generic[P]):
         return pieces
 
     def _single_payloads(self, start: int, end: int) -> frozenset[int]:
-        """The payload fields of a tensor that occur once: of repeated ones protobuf would merge the contents."""
+        """The payload fields of a tensor that occur once: protobuf merges repeated ones."""
         counts: dict[int, int] = {}
         position = start
         while position < end:
@@ -124,7 +127,7 @@ class Walker(Generic[P]):
 
 
 def without_fields(data: bytes | memoryview, dropped: frozenset[int]) -> bytes:
-    """A message without some of its length-delimited fields; all others, unknown ones too, stay as they are."""
+    """A message without some of its length-delimited fields; all others, unknown ones too, stay."""
     kept = []
     position = 0
     while position < len(data):
@@ -137,7 +140,7 @@ def without_fields(data: bytes | memoryview, dropped: frozenset[int]) -> bytes:
 
 
 def _skip(buffer: bytes | memoryview, base: int, index: int, wire_type: int, end: int) -> tuple[int, int]:
-    """The end of a field whose tag ended at buffer[index], and where its content starts; both are positions."""
+    """The positions of the end and of the content of a field whose tag ended at buffer[index]."""
     content = base + index
     if wire_type == _BYTES:
         length, index = read_varint(buffer, index)

@@ -34,7 +34,7 @@ class StagedModel:
     _open: bool = field(default=True)
 
     def commit(self) -> list[Path]:
-        """Rename the files to their places, the data before the model that refers to it; returns the paths."""
+        """Rename the files to their places, the data before the model; returns the paths."""
         for final in sorted(self.files, key=lambda file: file.name == self.path.name):
             os.replace(self._folder / final.name, final)
         self._open = False
@@ -65,9 +65,9 @@ def save(graph: gs.Graph, path: str | os.PathLike[str], *, external_data: bool |
 def stage(graph: gs.Graph, path: str | os.PathLike[str], *, external_data: bool | None = None) -> StagedModel:
     """Write a graph into a new folder beside `path`, weights copied in pieces and never held.
 
-    external_data: whether weights go to `<name>.data`; None keeps them as they were, and moves them out where the
-    model would not fit in one file. Raises UsageError if external_data=False asks for the impossible, ModelFileError
-    if the target cannot be written or is the data file of another model.
+    external_data: whether weights go to `<name>.data`; None keeps them as they were, and moves them out where
+    the model would not fit in one file. Raises UsageError if external_data=False asks for the impossible,
+    ModelFileError if the target cannot be written or is the data file of another model.
     """
     target = Path(path)
     record = graph.record if isinstance(graph, Graph) else None
@@ -75,7 +75,9 @@ def stage(graph: gs.Graph, path: str | os.PathLike[str], *, external_data: bool 
     written = write_model(graph, Layout(DataFile(f"{target.name}.data") if external else None))
     if not external and written.length > _EXTERNAL_ABOVE:
         if external_data is False and written.length > _PROTOBUF_LIMIT:
-            raise UsageError(f"{target}: {written.length} bytes do not fit in one file; use external_data=True")
+            raise UsageError(
+                f"{target}: {written.length} bytes do not fit in one file; use external_data=True"
+            )
         if external_data is None:
             written = write_model(graph, Layout(DataFile(f"{target.name}.data")))
     data = written.layout.data
@@ -114,10 +116,11 @@ def to_model(graph: gs.Graph) -> onnx.ModelProto:
 def model_bytes(
     graph: gs.Graph, *, weights_as_inputs_above: int | None = 1024, keep_value_info: bool = True
 ) -> bytes:
-    """A serialized model in which larger constants of the outermost graph (in bytes) are typed inputs instead.
+    """A serialized model in which larger constants of the outermost graph (in bytes) are typed inputs
+    instead.
 
-    For shape inference and constant folding; with None all weights stay. The IR version is raised to 4 where it is
-    lower, so that the constants that stay need not be listed as inputs. Raises UsageError above 2 GiB.
+    For shape inference and constant folding; with None all weights stay. The IR version is raised to 4 where
+    it is lower, so that the constants that stay need not be listed as inputs. Raises UsageError above 2 GiB.
     """
     return _inline_bytes(
         write_model(
@@ -132,7 +135,9 @@ def model_bytes(
 
 def _inline_bytes(written: Written) -> bytes:
     if written.length > _PROTOBUF_LIMIT:
-        raise UsageError(f"{written.length} bytes do not fit in one model; save it with external data instead")
+        raise UsageError(
+            f"{written.length} bytes do not fit in one model; save it with external data instead"
+        )
     return b"".join(written.chunks())
 
 
@@ -142,8 +147,12 @@ def _check_target(target: Path, data: Path | None, record: DoorRecord | None) ->
     if record is None or data is None or not data.exists():
         return
     status = data.stat()
-    in_place = record.path is not None and target.exists() and record.path.exists() and target.samefile(record.path)
-    if not in_place and (status.st_dev, status.st_ino) in {s.identity for s in record.tensors.external.storages}:
+    in_place = (
+        record.path is not None and target.exists() and record.path.exists() and target.samefile(record.path)
+    )
+    if not in_place and (status.st_dev, status.st_ino) in {
+        s.identity for s in record.tensors.external.storages
+    }:
         raise ModelFileError(f"{data}: is the data of {record.model}; choose another name for the output")
 
 

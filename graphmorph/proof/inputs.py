@@ -19,10 +19,12 @@ Shapes = dict[str, tuple[int, ...]]
 STYLES = ("normal", "unit", "ones")
 
 # Sizes to guess for free dimensions beside the batch, best first; a pair goes to alternating dimensions, so
-# that height and width differ, and odd sizes come second, to meet every phase of a stride, where the model lets them.
+# that height and width differ where the model lets them. Odd sizes come second: they meet every phase of a
+# stride, and a model that refuses them does so at once.
 _Pairs = tuple[tuple[int, int], ...]
 _IMAGE_SIZES: _Pairs = ((64, 96), (97, 71), (224, 224), (96, 64), (32, 32), (28, 28), (128, 128))
 _IMAGE_SIZES += ((16, 16), (8, 8), (299, 299), (256, 256), (320, 320), (640, 640), (48, 320), (4, 4), (1, 1))
+_VOLUME_SIZES: _Pairs = ((16, 24), (17, 13), (32, 32), (8, 8), (64, 64), (4, 4), (1, 1))
 _SEQUENCE_SIZES: _Pairs = ((8, 12), (16, 16), (12, 8), (32, 32), (5, 5), (64, 64), (128, 128), (1, 1))
 _BATCH_SIZES = (1, 2, 3, 4, 8, 16)
 
@@ -141,8 +143,7 @@ def guess_shapes(specs: Sequence[InputSpec]) -> Iterator[Shapes]:
     """Shapes to try, best first; a symbol has the same size everywhere. One item when nothing is free."""
     free = _free_dimensions(specs)
     others = [key for key, (is_batch, _) in free.items() if not is_batch]
-    is_image = any(rank >= 4 for is_batch, rank in free.values() if not is_batch)
-    sizes = (_IMAGE_SIZES if is_image else _SEQUENCE_SIZES) if others else ((1, 1),)
+    sizes = _sizes_by_rank(max((free[key][1] for key in others), default=0))
     has_batch = len(others) < len(free)
     # The batch follows along with the sizes (1, 2, 1, 2, ...); last come all sizes at the larger batches.
     plans = [(pair, _BATCH_SIZES[index % 2]) for index, pair in enumerate(sizes)]
@@ -154,6 +155,13 @@ def guess_shapes(specs: Sequence[InputSpec]) -> Iterator[Shapes]:
         values = {key: batch for key, (is_batch, _) in free.items() if is_batch}
         values |= {key: pair[index % 2] for index, key in enumerate(others)}
         yield {spec.name: _filled(spec, values) for spec in specs}
+
+
+def _sizes_by_rank(rank: int) -> _Pairs:
+    """Sizes to try where the free dimensions beside the batch belong to a tensor of some rank (0: there are none)."""
+    if rank >= 4:
+        return _VOLUME_SIZES if rank > 4 else _IMAGE_SIZES
+    return _SEQUENCE_SIZES if rank else ((1, 1),)
 
 
 def is_dynamic(specs: Sequence[InputSpec]) -> bool:

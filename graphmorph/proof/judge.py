@@ -90,6 +90,10 @@ class Judge:
             reports = self._second_opinion(reports, floors, off, on)
         for name in self._volatile:
             self._notes.append(f"output {name} changes its shape with rounding alone: not compared")
+        for name in self._reference.flat():
+            self._notes.append(
+                f"output {name} of the reference has one value everywhere: the inputs do not reach it"
+            )
         verdict, reason = overall(reports, [*self._reference.blind(), *self._volatile])
         first = None
         if verdict == "different" and localise:

@@ -73,5 +73,5 @@ def _differs(reference: np.ndarray | None, candidate: np.ndarray | None) -> bool
     errors = elementwise(reference, candidate)
     if errors.nonfinite_mismatch.any():
         return True
-    tolerance = noise_tolerance(noise_floor(reference, None))
+    tolerance = noise_tolerance(noise_floor(reference, None), reference.dtype)
     return bool((excess_over(errors.error, tolerance) > 1.0).any())

@@ -11,6 +11,8 @@ than 1/16 of the whole output, since channels that cancel out inherit the noise 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from graphmorph.proof.compare import elementwise, is_discrete
@@ -62,9 +64,9 @@ def noise_floor(reference: np.ndarray, other: np.ndarray | None) -> np.ndarray:
     return np.asarray(np.maximum(rounding, slice_size(errors.error)))
 
 
-def noise_tolerance(floor: np.ndarray) -> np.ndarray:
-    """Tolerance that follows from a floor."""
-    return np.asarray(FLOORS_TOLERATED * floor)
+def noise_tolerance(floor: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Tolerance that follows from a floor. 8-bit integers get one floor: noise flips them by single steps."""
+    return np.asarray(floor if dtype.kind in "iu" and dtype.itemsize == 1 else FLOORS_TOLERATED * floor)
 
 
 def given_tolerance(reference: np.ndarray, rtol: float | None, atol: float | None) -> np.ndarray:

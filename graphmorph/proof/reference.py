@@ -55,6 +55,15 @@ class ReferenceRun:
         pairs = list(zip(self.off, self.on, strict=True))
         return [name for name in self.off[0] if any(a[name].shape != b[name].shape for a, b in pairs)]
 
+    def flat(self) -> list[str]:
+        """Outputs that have one value everywhere, whatever the input: agreement on them says little."""
+        found = []
+        for name, array in self.off[0].items():
+            first = array.ravel()[:1]
+            if array.size > 1 and all(bool(np.all(outputs[name] == first)) for outputs in self.off):
+                found.append(name)
+        return found
+
     def unstable(self, index: int) -> dict[str, np.ndarray]:
         """Elements, by output, where optimizations alone change NaN or Inf."""
         if self.on is None:
@@ -143,9 +152,10 @@ def _search(
             except ModelRunError as error:
                 refusal = refusal or error
                 continue
-            if not any(_has_finite(array) for array in outputs.values()):
+            empty = not any(array.size for array in outputs.values())
+            if empty or not all(_has_finite(array) for array in outputs.values()):
                 blind = blind or ReferenceRun([case], dict(signature), [outputs])
-                continue
+                break  # other sizes would not help, other values may
             run.cases.append(case)
             run.off.append(outputs)
             if len(run.cases) == wanted:
@@ -159,7 +169,7 @@ def _search(
                 f"give sizes, for instance {shape_option(specs)}, or real data with --inputs"
             )
         run = blind
-    if len(run.cases) < wanted:
+    elif len(run.cases) < wanted:
         run.notes.append(f"only one size was found at which the reference runs: {run.cases[0].shapes}")
     for case in list(run.cases):
         for sample in range(1, options.samples):

@@ -73,7 +73,7 @@ def _judge_output(
     if limits.given:
         tolerance = given_tolerance(reference, limits.rtol, limits.atol)
     else:
-        tolerance = noise_tolerance(floor)
+        tolerance = noise_tolerance(floor, reference.dtype)
     metrics = measure(reference, candidate, errors, tolerance, float(floor.max(initial=0.0)))
     mismatch = errors.nonfinite_mismatch if unstable is None else errors.nonfinite_mismatch & ~unstable
     # Discrete outputs: the share of elements that differ is held against the share that noise alone flips.

@@ -17,7 +17,13 @@ from graphmorph.runtime.protocol import Message, receive, send
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from graphmorph.runtime.worker import main; main()"
 
 # glibc keeps freed weights otherwise: with these, memory of a closed session goes back before the next opens.
-_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_ARENA_MAX": "2"}
+# numpy multiplies nothing in the child, so its thread pool would only cost start-up time.
+_ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+    "MALLOC_ARENA_MAX": "2",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 class ChildDiedError(Exception):
@@ -39,7 +45,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._noise,
-            env={**_MEMORY, **os.environ},
+            env={**_ENVIRONMENT, **os.environ},
         )
 
     @property

@@ -7,6 +7,7 @@ import re
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : (?P<code>[A-Z_]+) : ")
 _SOURCE = re.compile(r"\S*/onnxruntime/\S+?:\d+\s+(?:[\w:~<>,&*\s]+\([^)]*\)\s*(?:const\s*)?)?")
 _EXCEPTION = re.compile(r"^Exception during (?:initialization|loading): ")
+_LAMBDA = re.compile(r"^\s*(?:::)?<lambda\(\)> ")
 _UNSUPPORTED = re.compile(
     r"NOT_IMPLEMENTED|could not find an implementation|is not a registered function/op|no op registered for"
     r"|no opset (?:import|domain)|does not have a kernel|unsupported model ir version|unsupported type"
@@ -30,7 +31,7 @@ def one_line(text: str) -> str:
     """The part of a native error message that a user can act on, in one line without source file names."""
     text = _PREFIX.sub("", text.strip())
     text = _EXCEPTION.sub("", text)
-    text = _SOURCE.sub("", text)
+    text = _LAMBDA.sub("", _SOURCE.sub("", text))
     joined = " ".join(part.strip() for part in text.splitlines() if part.strip())
     printable = "".join(char if char.isprintable() else "?" for char in joined)
     return printable if len(printable) <= _MAX_LENGTH else printable[: _MAX_LENGTH - 3] + "..."

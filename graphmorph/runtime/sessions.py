@@ -71,6 +71,7 @@ class Sessions:
 
         Raises whatever onnxruntime raises.
         """
+        _require_providers(header["providers"])
         options = _options(header["threads"])
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = (
@@ -150,6 +151,14 @@ def _options(threads: int) -> Any:
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _require_providers(wanted: list[str]) -> None:
+    """onnxruntime would only warn, and run on the CPU instead."""
+    missing = [name for name in wanted if name not in ort.get_available_providers()]
+    if missing:
+        present = ", ".join(ort.get_available_providers())
+        raise ValueError(f"execution provider {', '.join(missing)} is not available; there are: {present}")
 
 
 def _exposing(model: Model, wanted: list[str], options: Any) -> bytes:

@@ -81,6 +81,8 @@ def test_check(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(["fuse", str(model), "--check", "--quiet"]) == 3
     assert "is not in deploy form" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [model]
+    assert run(["fuse", str(model), "--check", "--json", "-"]) == 3
+    assert json.loads(capsys.readouterr().out)["exit_code"] == 3
     deployed = small_models.deploy_form(tmp_path / "deployed.onnx")
     assert run(["fuse", str(deployed), "--check", "--quiet"]) == 0
     assert capsys.readouterr().err == ""

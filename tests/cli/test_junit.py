@@ -67,3 +67,18 @@ def test_names_that_xml_cannot_write_are_replaced(tmp_path: Path) -> None:
     proof = replace(reports.EQUAL, cases=(reports.case(0.0, name="a\x00<&\x1b"),))
     suite = read_back([proof_suite(proof)], tmp_path)[0]
     assert suite[0].get("name") == "a\N{REPLACEMENT CHARACTER}<&\N{REPLACEMENT CHARACTER}, as written"
+
+
+def test_a_proof_that_certificates_stand_in_for_is_skipped() -> None:
+    proof = fuse_suites(reports.report(reports.INCONCLUSIVE))[1]
+    assert (proof.get("errors"), proof.get("skipped")) == ("0", "1")
+    proof = fuse_suites(reports.report(reports.INCONCLUSIVE), proven=False)[1]
+    assert (proof.get("errors"), proof.get("skipped")) == ("1", "0")
+
+
+def test_check_fails_on_a_model_in_training_form() -> None:
+    report = reports.report(None)
+    suite = fuse_suites(report, check=True)[-1]
+    assert (suite.get("name"), suite.get("failures")) == ("deploy form", "1")
+    report.passes[1].rewrites.clear()
+    assert fuse_suites(report, check=True)[-1].get("failures") == "0"

@@ -4,7 +4,7 @@ tried.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -240,7 +240,7 @@ class Builder:
         return Tensor(self.node(op, [a.name, b.name]), max(a.channels, b.channels), sizes)
 
 
-def _unless(default: Any, **attr: Any) -> Mapping[str, Any]:
+def _unless(default: Any, **attr: Any) -> dict[str, Any]:
     """The attribute, unless it has its default value."""
     return {} if next(iter(attr.values())) == default else attr
 

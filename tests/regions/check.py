@@ -83,7 +83,8 @@ def check_near_miss(miss: NearMiss, rewrite: RewriteFunction, seed: int = 0) -> 
     for tensor, op in miss.guarded.items():
         if producers.get(tensor) != op:
             raise MismatchError(
-                f"{miss.condition}: '{tensor}' was to stay the output of {op}, but is that of {producers.get(tensor)}"
+                f"{miss.condition}: '{tensor}' was to stay the output of {op},"
+                f" but is that of {producers.get(tensor)}"
             )
     if miss.evaluable:
         check_model(miss.model, rewrite, miss.feeds, seed)
@@ -153,7 +154,8 @@ def _compare(before: Graph, after: Graph, tensors: Arrays, arrays: Arrays) -> fl
         if not (relative <= TOLERANCE + ROUNDING_STEPS * precision).all():
             place = np.unravel_index(int(np.argmax(np.nan_to_num(relative, nan=np.inf))), relative.shape)
             raise MismatchError(
-                f"output '{name}' at {tuple(map(int, place))}: {got[place]:.12g} instead of {expected[place]:.12g},"
+                f"output '{name}' at {tuple(map(int, place))}:"
+                f" {got[place]:.12g} instead of {expected[place]:.12g},"
                 f" relative error {relative[place]:.3g}"
             )
         worst = max(worst, float(np.max(relative, initial=0.0)))
@@ -203,7 +205,7 @@ def _precision(graph: Graph) -> float:
 
 def _describe(model: onnx.ModelProto, after: Graph, shapes: Feeds, seed: int, error: Exception) -> str:
     rows = [
-        f"{n.op}({', '.join(t.name for t in n.inputs)}) -> {n.outputs[0].name} {dict(n.attrs)}"
+        f"{n.outputs[0].name} = {n.op}({', '.join(t.name for t in n.inputs)}) {dict(n.attrs)}"
         for n in after.nodes
     ]
     text = onnx.printer.to_text(_without_values(model))

@@ -258,13 +258,13 @@ def _cut_and_pad(b: Builder, x: Tensor) -> list[Tensor]:
     made = x
     for _ in range(b.choices.integer(1, 3)):
         if b.choices.chance(0.5):
-            widths = [[b.choices.integer(0, 3) for _ in range(rank)] for _ in range(2)]
-            made = b.pad(made, *widths, b.choices.pick([None, 0.0, 1.5]))
+            begins, ends = ([b.choices.integer(0, 3) for _ in range(rank)] for _ in range(2))
+            made = b.pad(made, begins, ends, b.choices.pick([None, 0.0, 1.5]))
         else:
-            ends = [[b.choices.integer(0, 3) for _ in range(rank)] for _ in range(2)]
+            begins, ends = ([b.choices.integer(0, 3) for _ in range(rank)] for _ in range(2))
             if b.choices.chance(0.1):
-                ends[0][0] = max(size[0] for size in made.sizes) + b.choices.integer(0, 2)
-            made = b.crop(made, *ends)
+                begins[0] = max(size[0] for size in made.sizes) + b.choices.integer(0, 2)
+            made = b.crop(made, begins, ends)
         b.features |= {"empty intermediate"} if any(min(size) == 0 for size in made.sizes) else set()
     return [made]
 

@@ -17,7 +17,7 @@ def linear_region(b: Builder) -> Region:
     b.features.add("linear")
     stacked = choices.chance(0.4)
     channels = choices.integer(1, 6)
-    rows = [(choices.integer(1, 4),) for _ in range(3)] if stacked else [()] * 3
+    rows: list[tuple[int, ...]] = [(choices.integer(1, 4),) if stacked else () for _ in range(3)]
     dynamic = choices.chance(0.5)
     rows, batches = (rows, [1, 2, 3]) if dynamic else (rows[:1], [2])
     dims: list[Any] = [

@@ -1,6 +1,4 @@
-"""Models that look as if they could be fused, each with one condition broken, and what must therefore
-stay.
-"""
+"""Models that look as if they could be fused, each with one condition broken, and what must stay of them."""
 
 from __future__ import annotations
 

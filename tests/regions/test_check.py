@@ -69,7 +69,7 @@ def test_a_guarded_node_must_stay() -> None:
         node.op = "Add"
         return graph
 
-    with pytest.raises(MismatchError, match="Mul by a full tensor: 'mul_.*' was to stay the output of Mul"):
+    with pytest.raises(MismatchError, match=r"Mul by a full tensor: 'mul_.*' was to stay the output of Mul"):
         check_near_miss(near_miss("Mul by a full tensor"), careless)
 
 
@@ -78,9 +78,7 @@ def test_mutants_are_caught_and_survivors_counted() -> None:
     mutants = [
         Mutant("mean forgotten", file, "((bias - mean) * factor + shift)", "(bias * factor + shift)"),
         Mutant("second reader", file, "plain and readers[name] == 1 and", "plain and readers[name] > 0 and"),
-        Mutant(
-            "nothing folded", file, "if plain and readers[name] == 1", "if not plain and readers[name] == 1"
-        ),
+        Mutant("nothing folded", file, "if plain and readers[name] == 1", "if plain and readers[name] == 99"),
         Mutant("no change", file, "for node in list(graph.nodes):", "for node in [*graph.nodes]:"),
     ]
     judged = judge(mutants, "tests.regions.naive:fold_normalization", last=40)

@@ -4,6 +4,7 @@ located.
 
 from __future__ import annotations
 
+import ast
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -131,8 +132,8 @@ def test_the_difference_is_located() -> None:
     after.exact["W"][2, 1, 0, 2] += 1.0
     after.nodes[0].inputs[1].values = after.exact["W"]
     certificate = _certify(before, after, {"x": IMAGE})
-    place = eval(certificate.reason.split("differs at ")[1].split(" by")[0])
-    impulse = eval(certificate.reason.split("impulse at ")[1].split(" of")[0])
+    place = ast.literal_eval(certificate.reason.split("differs at ")[1].split(" by")[0])
+    impulse = ast.literal_eval(certificate.reason.split("impulse at ")[1].split(" of")[0])
     assert "'x'" in certificate.reason
     assert (place[1], impulse[1]) == (2, 1)
     assert (impulse[2] - place[2], impulse[3] - place[3]) == (-1, 1)
@@ -147,9 +148,9 @@ def test_a_bias_is_located_on_the_zero_input() -> None:
 
 def test_wide_layers_are_fast_and_tiny_errors_still_seen() -> None:
     before, after = _branches(512)
-    started = time.perf_counter()
+    started = time.process_time()
     assert _certify(before, after, {"x": SourceSpec(512, 4, "first", (None, None))}).verdict == "equal"
-    assert time.perf_counter() - started < 4.0  # well under 1 s on an idle machine
+    assert time.process_time() - started < 5.0  # of all threads; a quarter of a second on an idle machine
     _scale(after, "W", 1 + 1e-6)
     certificate = _certify(before, after, {"x": SourceSpec(512, 4, "first", (None, None))})
     assert certificate.verdict == "different"

@@ -34,7 +34,9 @@ def chain(weights: dict[str, np.ndarray], ir_version: int = 8) -> onnx.ModelProt
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=ir_version)
 
 
-def external(folder: Path, entries: dict[str, str], data: bytes | None = None, name: str = "model.onnx") -> Path:
+def external(
+    folder: Path, entries: dict[str, str], data: bytes | None = None, name: str = "model.onnx"
+) -> Path:
     """A model in `folder` with one weight of 4 floats whose external data has these entries."""
     model = chain({"w": np.zeros(4, np.float32)})
     tensor = model.graph.initializer[0]
@@ -51,19 +53,22 @@ def external(folder: Path, entries: dict[str, str], data: bytes | None = None, n
 
 
 def everything() -> onnx.ModelProto:
-    """A model with all that graphsurgeon loses: docs, metadata, functions, subgraphs, hidden attributes, notes."""
+    """A model with all that graphsurgeon loses: docs, metadata, overloads, hidden attributes, notes."""
     model = parse(
         """
-        <ir_version: 10, opset_import: ["" : 21, "local" : 1], producer_name: "maker", producer_version: "1.2",
-         model_version: 7, doc_string: "about the model", metadata_props: ["key" : "value"]>
-        graph (float[n, 4] x, bool c) => (float[n, 4] y) <float[4] w = {1, 2, 3, 4}, float[4] unused = {0, 0, 0, 0},
-          float[n, 4] h>
+        <ir_version: 10, opset_import: ["" : 21, "local" : 1], producer_name: "maker",
+         producer_version: "1.2", model_version: 7, doc_string: "about the model",
+         metadata_props: ["key" : "value"]>
+        graph (float[n, 4] x, bool c) => (float[n, 4] y)
+          <float[4] w = {1, 2, 3, 4}, float[4] unused = {0, 0, 0, 0}, float[n, 4] h>
         {
           h = Add (x, w)
           t = local.scaled <factor = 2.0> (h)
           y = If (c) <
-            then_branch = then () => (float[n, 4] a) <float[4] s = {5, 6, 7, 8}> { a = Mul (t, s) },
-            else_branch = other () => (float[n, 4] b) <float[4] s = {9, 6, 7, 8}> { m = Mul (t, s)  b = Add (m, w) }
+            then_branch = then () => (float[n, 4] a) <float[4] s = {5, 6, 7, 8}>
+              { a = Mul (t, s) },
+            else_branch = other () => (float[n, 4] b) <float[4] s = {9, 6, 7, 8}>
+              { m = Mul (t, s)  b = Add (m, w) }
           >
         }
         <domain: "local", opset_import: ["" : 21], doc_string: "scales">
@@ -74,7 +79,10 @@ def everything() -> onnx.ModelProto:
     graph.doc_string = "about the graph"
     graph.node[0].doc_string = "about the node"
     graph.node[0].metadata_props.add(key="pkg.torch.onnx.name_scopes", value="['a']")
-    graph.node[1].overload = ""
+    graph.node[1].overload = model.functions[0].overload = "second"
+    model.functions.add().CopyFrom(model.functions[0])
+    model.functions[1].overload = "third"
+    model.functions[1].metadata_props.add(key="f", value="3")
     graph.metadata_props.add(key="g", value="1")
     graph.initializer[0].doc_string = "about the weight"
     graph.value_info[0].metadata_props.add(key="v", value="2")

@@ -144,7 +144,11 @@ def test_max_bytes_counts_external_data(tmp_path: Path) -> None:
 
 
 def test_what_was_external_is_external_again(tmp_path: Path) -> None:
-    weights = {"a": np.full(LARGE, 1, np.float32), "b": np.full(LARGE, 2, np.float32), "c": np.ones(3, np.float32)}
+    weights = {
+        "a": np.full(LARGE, 1, np.float32),
+        "b": np.full(LARGE, 2, np.float32),
+        "c": np.ones(3, np.float32),
+    }
     files = save(load(chain(weights)), tmp_path / "one.onnx", external_data=True)
     assert files == [tmp_path / "one.onnx", tmp_path / "one.onnx.data"]
     graph = load(tmp_path / "one.onnx")
@@ -181,7 +185,11 @@ def test_weights_that_share_their_bytes_keep_sharing_them(tmp_path: Path) -> Non
 
 def test_in_place_replaces_model_and_data(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    save(load(chain({"a": np.full(LARGE, 1, np.float32), "b": np.full(LARGE, 2, np.float32)})), path, external_data=True)
+    save(
+        load(chain({"a": np.full(LARGE, 1, np.float32), "b": np.full(LARGE, 2, np.float32)})),
+        path,
+        external_data=True,
+    )
     graph = load(path)
     graph.nodes[0].inputs[1] = gs.Constant("new", np.full(LARGE, 3, np.float32))
     save(graph, path)
@@ -195,7 +203,7 @@ def test_the_data_of_another_model_is_not_replaced(tmp_path: Path) -> None:
     """model.onnx keeps its weights in out.onnx.data; writing out.onnx would destroy them."""
     path = external(tmp_path, {**ENTRIES, "location": "out.onnx.data"})
     (tmp_path / "out.onnx.data").write_bytes(DATA)
-    with pytest.raises(ModelFileError, match="is the data of .*choose another name"):
+    with pytest.raises(ModelFileError, match=r"is the data of .*choose another name"):
         save(load(path), tmp_path / "out.onnx")
     with stage(load(path), tmp_path / "elsewhere.onnx") as staged:
         staged.commit()

@@ -103,4 +103,7 @@ def test_model_bytes_can_be_given_a_new_large_constant() -> None:
     graph = load(chain({"w": np.ones(3, np.float32)}))
     graph.nodes[0].inputs[1] = gs.Constant("new", np.ones(LARGE, np.float16))
     found = onnx.ModelProto.FromString(model_bytes(graph))
-    assert [(value.name, value.type.tensor_type.elem_type) for value in found.graph.input] == [("x", 1), ("new", 10)]
+    assert [(value.name, value.type.tensor_type.elem_type) for value in found.graph.input] == [
+        ("x", 1),
+        ("new", 10),
+    ]

@@ -11,6 +11,7 @@ from onnx import TensorProto
 from graphmorph.errors import ModelFileError
 from graphmorph.graph import Graph
 from graphmorph.onnx_door import load, to_model
+from graphmorph.onnx_door.attributes import OpaqueAttribute
 from tests.graphmorph.onnx_door.door_models import LARGE, chain, everything, parse
 
 
@@ -43,8 +44,10 @@ def test_other_nodes_than_the_edited_one_are_untouched() -> None:
 
 def test_attributes_are_rewritten_only_where_they_differ() -> None:
     model = parse(
-        """<ir_version: 8, opset_import: ["" : 17]> agraph (float[N,3,8,8] x, float[4,3,3,3] w) => (float[N,4,8,8] y)
-        { y = Conv <pads = [1, 1, 1, 1], strides = [1, 1], group = 1, auto_pad = "NOTSET", kept = 0.1, dropped = 2> (x, w) }"""
+        """<ir_version: 8, opset_import: ["" : 17]>
+        agraph (float[N,3,8,8] x, float[4,3,3,3] w) => (float[N,4,8,8] y)
+        { y = Conv <pads = [1, 1, 1, 1], strides = [1, 1], group = 1, auto_pad = "NOTSET", kept = 0.1,
+          dropped = 2> (x, w) }"""
     )
     model.graph.node[0].attribute[1].doc_string = "about strides"
     graph = load(model)
@@ -60,6 +63,18 @@ def test_attributes_are_rewritten_only_where_they_differ() -> None:
     assert list(written["pads"].ints) == [2, 2, 2, 2]
     assert all(written[name] == before[name] for name in ("strides", "group", "auto_pad"))
     assert fields(written["kept"], "type", "f") == [onnx.AttributeProto.FLOAT, 3.0]
+
+
+def test_opaque_attributes_are_visible_and_move_with_the_node() -> None:
+    graph = load(everything()).copy()
+    hidden, raw = (graph.nodes[0].attrs[name] for name in ("hidden", "raw"))
+    assert isinstance(hidden, OpaqueAttribute)
+    assert raw != hidden
+    graph.nodes[0].outputs[0].name = "renamed"
+    graph.nodes[0].attrs = {"hidden": hidden, "moved": raw}
+    first, second = to_model(graph).graph.node[0].attribute
+    assert first == everything().graph.node[0].attribute[0]
+    assert fields(second, "name", "s") == ["moved", b"\xff\xfe"]
 
 
 def test_an_attribute_that_onnx_cannot_hold_is_named() -> None:
@@ -135,8 +150,8 @@ def test_a_changed_constant_is_written_and_the_others_stay() -> None:
 
 def test_value_info_follows_the_tensors() -> None:
     model = parse(
-        """<ir_version: 8, opset_import: ["" : 17]> agraph (float[N, 4] x) => (float[N, 4] y) <float[N, 4] a, float[N, 4] b,
-        float[N, 4] c> { a = Relu(x) b = Abs(a) c = Neg(b) y = Relu(c) }"""
+        """<ir_version: 8, opset_import: ["" : 17]> agraph (float[N, 4] x) => (float[N, 4] y)
+        <float[N, 4] a, float[N, 4] b, float[N, 4] c> { a = Relu(x) b = Abs(a) c = Neg(b) y = Relu(c) }"""
     )
     for entry in model.graph.value_info:
         entry.doc_string = "doc"
@@ -144,7 +159,7 @@ def test_value_info_follows_the_tensors() -> None:
     graph = load(model)
     graph.nodes[1].outputs[0].shape = ["N", 8]
     graph.nodes[2].inputs[0] = gs.Constant("k", np.ones(4, np.float32))
-    new = gs.Variable("d", np.dtype(np.float16), ["N", None, 4])
+    new = gs.Variable("d", np.dtype(np.float64), ["N", None, 4])
     graph.nodes.append(gs.Node("Cast", "cast", {"to": np.float16}, [graph.nodes[2].outputs[0]], [new]))
     graph.nodes[0].outputs[0].name = "renamed"
     entries = {entry.name: entry for entry in to_model(graph).graph.value_info}
@@ -154,7 +169,7 @@ def test_value_info_follows_the_tensors() -> None:
     assert (dims[0].dim_param, dims[0].denotation, dims[1].dim_value) == ("N", "DATA_BATCH", 8)
     assert entries["b"].doc_string == "doc"
     kind = entries["d"].type.tensor_type
-    assert kind.elem_type == TensorProto.FLOAT16
+    assert kind.elem_type == TensorProto.DOUBLE
     assert [dim.WhichOneof("value") for dim in kind.shape.dim] == ["dim_param", None, "dim_value"]
 
 
@@ -180,9 +195,34 @@ def test_a_constant_can_be_an_output() -> None:
     model.graph.output.add(name="w").type.tensor_type.elem_type = TensorProto.FLOAT
     graph = load(model)
     assert isinstance(graph.outputs[1], gs.Constant)
-    assert to_model(graph) == model
+    assert to_model(graph.copy()) == model
     graph.nodes[0].inputs[1] = graph.inputs[0]
     assert [tensor.name for tensor in to_model(graph).graph.initializer] == ["w"]
+    assert [tensor.name for tensor in to_model(graph.copy()).graph.initializer] == ["w"]
+
+
+def test_a_branch_may_give_out_an_outer_tensor() -> None:
+    model = everything()
+    branch = model.graph.node[2].attribute[0].g
+    branch.ClearField("node")
+    branch.ClearField("initializer")
+    branch.output[0].name = "h"
+    assert to_model(load(model)) == model
+    assert to_model(load(model).copy()) == model
+
+
+def test_a_new_function_is_written_with_its_defaults() -> None:
+    x, y = gs.Variable("x"), gs.Variable("y")
+    node = gs.Node("Elu", attrs={"alpha": gs.Node.AttributeRef("alpha", float)}, inputs=[x], outputs=[y])
+    function = gs.Function("soft", "local", [node], [x], [y], opset=17, attrs={"alpha": 2.0, "must": None})
+    graph = load(everything())
+    graph.functions.append(function)
+    written = to_model(graph).functions[2]
+    assert fields(written, "name", "domain") == ["soft", "local"]
+    assert [attribute.f for attribute in written.attribute_proto] == [2.0]
+    assert list(written.attribute) == ["must"]
+    assert written.node[0].attribute[0].ref_attr_name == "alpha"
+    assert [(entry.domain, entry.version) for entry in written.opset_import] == [("", 17)]
 
 
 def test_operator_sets_are_added_only_for_new_domains() -> None:

@@ -19,7 +19,19 @@ from tests.graphmorph.onnx_door.door_models import LARGE, chain, everything, par
 BACKEND = Path(onnx.__file__).parent / "backend" / "test" / "data"
 BACKEND_MODELS = sorted(BACKEND.rglob("*.onnx"))
 DTYPES = [
-    *("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *(
+        "float16",
+        "float32",
+        "float64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+    ),
     *("bool", "complex64", "complex128"),
     *(ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e4m3fnuz, ml_dtypes.float8_e5m2),
     *(ml_dtypes.float8_e5m2fnuz, ml_dtypes.int4, ml_dtypes.uint4),
@@ -44,7 +56,9 @@ def test_unknown_fields_are_kept() -> None:
     model = everything()
     for message in (model, model.graph, model.graph.node[0], model.graph.input[0]):
         message.MergeFromString(b"\xfa\x3f\x03abc")  # field 1023, bytes
-    assert to_model(load(model)).SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
+    assert to_model(load(model)).SerializeToString(deterministic=True) == model.SerializeToString(
+        deterministic=True
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
@@ -76,7 +90,13 @@ def test_new_constants_of_every_type_are_written(dtype: type) -> None:
 
 @pytest.mark.parametrize("shape", [(3,), LARGE], ids=str)
 def test_weights_in_typed_fields_are_read_and_kept(shape: tuple[int, ...]) -> None:
-    for data_type in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT8, TensorProto.FLOAT16):
+    for data_type in (
+        TensorProto.FLOAT,
+        TensorProto.DOUBLE,
+        TensorProto.INT64,
+        TensorProto.INT8,
+        TensorProto.FLOAT16,
+    ):
         model = chain({"w": np.zeros(shape, np.float32)})
         values = np.arange(int(np.prod(shape))) % 100
         model.graph.initializer[0].CopyFrom(helper.make_tensor("w", data_type, shape, values.tolist()))
@@ -137,18 +157,26 @@ def test_reading_a_constant_through_graphsurgeon_changes_nothing() -> None:
     graph = load(model)
     for name in weights:
         assert np.isnan(graph.tensors()[name].values).any()
-    assert to_model(graph).SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
+    assert to_model(graph).SerializeToString(deterministic=True) == model.SerializeToString(
+        deterministic=True
+    )
 
 
 def test_graphsurgeons_own_exporter_still_works_on_lazy_constants() -> None:
     graph = load(chain({"w": np.full(LARGE, 3, np.float32)}))
     exported = gs.export_onnx(graph)
-    np.testing.assert_array_equal(onnx.numpy_helper.to_array(exported.graph.initializer[0]), np.full(LARGE, 3))
+    np.testing.assert_array_equal(
+        onnx.numpy_helper.to_array(exported.graph.initializer[0]), np.full(LARGE, 3)
+    )
 
 
 def test_attributes_without_a_type_are_read() -> None:
     """Files of the first IR version do not say what type an attribute has."""
-    model = parse("<ir_version: 3, opset_import: ['' : 1]> agraph (float[N] x) => (float[N] y) { y = Elu(x) }".replace("'", '"'))
+    model = parse(
+        "<ir_version: 3, opset_import: ['' : 1]> agraph (float[N] x) => (float[N] y) { y = Elu(x) }".replace(
+            "'", '"'
+        )
+    )
     node = model.graph.node[0]
     node.attribute.add(name="alpha", f=2.0)
     node.attribute.add(name="axes", ints=[1, 2])

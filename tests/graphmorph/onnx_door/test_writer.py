@@ -57,7 +57,7 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path: Path) -> None:
 def test_targets_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="is a folder"):
         save(load(MODEL), tmp_path)
-    with pytest.raises(ModelFileError, match="missing.*cannot be written: No such file"):
+    with pytest.raises(ModelFileError, match=r"missing.*cannot be written: No such file"):
         save(load(MODEL), tmp_path / "missing" / "model.onnx")
 
 

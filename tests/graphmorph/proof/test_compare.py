@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def test_nan_and_inf() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.bool_, object])
-def test_discrete_types(dtype: type) -> None:
+def test_discrete_types(dtype: Any) -> None:
     reference = np.array([0, 1, 1, 0]).astype(dtype)
     candidate = np.array([0, 1, 0, 0]).astype(dtype)
     if dtype is object:
@@ -55,7 +57,7 @@ def test_small_integers_are_numbers() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
-def test_float_types(dtype: type) -> None:
+def test_float_types(dtype: Any) -> None:
     found = metrics(np.array([1, 2, 3]).astype(dtype), np.array([1, 2, 4]).astype(dtype))
     assert (found.max_abs, found.mismatches) == (1.0, 1)
 

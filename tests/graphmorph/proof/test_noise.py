@@ -11,7 +11,9 @@ from graphmorph.proof.noise import given_tolerance, noise_floor, noise_tolerance
 def test_floor_is_16_ulps_of_the_size_without_a_second_route() -> None:
     reference = np.array([[1.0, -4.0]], np.float32)
     assert noise_floor(reference, None) == pytest.approx(4 * 16 * 2.0**-23)
-    assert noise_tolerance(noise_floor(reference, None)) == pytest.approx(8 * 4 * 16 * 2.0**-23)
+    assert noise_tolerance(noise_floor(reference, None), reference.dtype) == pytest.approx(
+        8 * 4 * 16 * 2.0**-23
+    )
 
 
 def test_measured_noise_raises_the_floor() -> None:
@@ -22,7 +24,14 @@ def test_measured_noise_raises_the_floor() -> None:
 @pytest.mark.parametrize(("dtype", "most"), [("float16", 0.01), ("float32", 2e-5), ("float64", 1e-13)])
 def test_tolerance_stays_a_small_share_of_the_output(dtype: str, most: float) -> None:
     reference = np.ones((2, 3), dtype)
-    assert float(noise_tolerance(noise_floor(reference, None)).max()) < most
+    assert float(noise_tolerance(noise_floor(reference, None), reference.dtype).max()) < most
+
+
+def test_8_bit_integers_may_flip_by_what_was_measured() -> None:
+    reference = np.array([10, 20], np.uint8)
+    floor = noise_floor(reference, reference + np.uint8(1))
+    assert noise_tolerance(floor, reference.dtype) == pytest.approx(1)
+    assert noise_tolerance(noise_floor(reference, None), reference.dtype) == 0
 
 
 def test_slices_have_their_own_size() -> None:

@@ -102,6 +102,27 @@ def test_nan_in_one_model(runtime: Runtime, tmp_path: Path, reference: Path) -> 
     assert "NaN or Inf" in proof.reason
 
 
+def test_an_output_that_is_flat_is_pointed_out(runtime: Runtime, tmp_path: Path) -> None:
+    path = store(tmp_path, "flat", "g (float[N,4] x) => (float[N,4] y) { s = Sub(x, x) y = Relu(s) }")
+    proof = verify(path, path, runtime=runtime)
+    assert proof.verdict == "equal"
+    assert any("one value everywhere" in note for note in proof.notes)
+
+
+def test_nan_in_one_output_only_is_inconclusive(runtime: Runtime, tmp_path: Path) -> None:
+    text = "g (float[N,4] x) => (float[N,4] y, float[N,4] z) { y = Neg(x) s = Sub(x, x) z = Div(s, s) }"
+    path = store(tmp_path, "part", text)
+    proof = verify(path, path, runtime=runtime)
+    assert proof.verdict == "inconclusive"
+    assert "output z" in proof.reason
+
+
+def test_a_provider_that_is_not_there(runtime: Runtime, tmp_path: Path, reference: Path) -> None:
+    proof = verify(reference, reference, providers=["NoSuchExecutionProvider"], runtime=runtime)
+    assert proof.verdict == "inconclusive"
+    assert "NoSuchExecutionProvider is not available" in proof.reason
+
+
 def test_same_nan_in_both_models(runtime: Runtime, tmp_path: Path) -> None:
     weights, candidate = convnet_weights(), folded_weights()
     weights["b2"][0] = candidate["b2"][0] = np.nan
@@ -287,6 +308,14 @@ def test_a_size_that_must_be_guessed_otherwise(runtime: Runtime, tmp_path: Path)
     proof = verify(path, path, runtime=runtime)
     assert proof.verdict == "equal", proof.reason
     assert {case.shapes["x"][2:] for case in proof.cases} == {(28, 28)}
+
+
+def test_values_that_give_empty_outputs_are_drawn_otherwise(runtime: Runtime, tmp_path: Path) -> None:
+    """The second input is the output's shape: with a 0 in it there is nothing to compare."""
+    path = store(tmp_path, "fill", "g (int64[6] s) => (float[a,b,c,d,e,f] y) { y = ConstantOfShape(s) }")
+    proof = verify(path, path, seed=1, runtime=runtime)
+    assert proof.verdict == "equal", proof.reason
+    assert proof.cases[0].as_written[0].shape.count(0) == 0
 
 
 def test_no_size_runs(runtime: Runtime, tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""What a `fuse` run ends with: its exit code, and the line on stderr that explains a code other than 0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphmorph.cli.numbers import plural
+
+if TYPE_CHECKING:
+    from graphmorph.pipeline import FuseResult
+    from graphmorph.report import Report
+
+NOT_IN_DEPLOY_FORM = 3
+
+
+def fusible(report: Report) -> int:
+    """How many rewrites the model had in it; clean-up is not counted."""
+    return sum(len(one.rewrites) for one in report.passes if not one.cleanup)
+
+
+def outcome(result: FuseResult, *, check: bool) -> tuple[int, str]:
+    """Exit code and complaint, which is empty for 0. With `check`, it is the model that is judged."""
+    report = result.report
+    if check:
+        if report.deploy_form:
+            return 0, ""
+        return (
+            NOT_IN_DEPLOY_FORM,
+            f"{report.model} is not in deploy form: {plural(fusible(report), 'rewrite')} possible",
+        )
+    if result.exit_code == 0:
+        return 0, ""
+    if report.rolled_back:
+        roots = ", ".join(f"{rewrite.pass_name} at {rewrite.root}" for rewrite in report.rolled_back)
+        number = plural(len(report.rolled_back), "rewrite")
+        return result.exit_code, f"the proof failed until {number} had been rolled back: {roots}"
+    reason = report.proof.reason if report.proof is not None else "the result could not be proven"
+    return result.exit_code, reason
