@@ -28,6 +28,9 @@ NEVER_FOLDED = frozenset(
     }
 )
 
+#: Values that grow to more than this many bytes, and to twice what they were made from, stay computed.
+GROWTH = 1 << 20
+
 #: Nodes on large constants are evaluated while what they read stays below this many bytes together.
 EVALUATED_BYTES = 1 << 30
 
@@ -156,9 +159,9 @@ def on_large_constants(facts: Facts) -> tuple[list[gs.Node], list[gs.Tensor]]:
             continue
         if any(t.name and not facts.constant(t) and t.name not in inside for t in node.inputs):
             continue
-        read = sum(_bytes(t, facts) for t in node.inputs if facts.constant(t))
+        read = sum(_bytes(t, facts) for t in node.inputs)
         made = sum(_bytes(t, facts) for t in node.outputs)
-        if made > max(2 * read, 1 << 16) or total + read > EVALUATED_BYTES:
+        if made > max(2 * read, GROWTH) or total + read > EVALUATED_BYTES:
             continue
         total += read
         nodes.append(node)

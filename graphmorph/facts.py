@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -36,23 +37,24 @@ class Reader:
 class Facts:
     """An index of one graph, linear to build. Keys are tensor names; a node is known by its first output.
 
-    `shapes` comes from shape inference and stays valid while tensors keep their names. `kept` holds the first outputs of
+    `shapes` gives what shape inference knows; it stays valid while tensors keep their names. `kept` holds the first outputs of
     nodes that the user asked to leave alone.
     """
 
     def __init__(
         self,
         graph: Graph,
-        shapes: Mapping[str, TensorFacts] | None = None,
+        shapes: Callable[[], Mapping[str, TensorFacts]] | None = None,
         kept: frozenset[str] = frozenset(),
         oracle: Oracle | None = None,
     ) -> None:
         self.graph = graph
-        self.shapes = shapes if shapes is not None else {}
+        self._infer = shapes or dict
         self.kept = kept
         self.oracle = oracle
         self.tensors: dict[str, gs.Tensor] = {t.name: t for t in (*graph.inputs, *graph.outputs)}
         self.opset = int(graph.opset) if graph.opset is not None else 1
+        self.overridable = frozenset(graph.record.defaults) if graph.record is not None else frozenset()
         self.overridden = {(f.domain or "", f.name) for f in graph.functions}
         self.readers: dict[str, list[Reader]] = defaultdict(list)
         self.producer: dict[str, gs.Node] = {}
@@ -60,6 +62,11 @@ class Facts:
         self.captured: set[str] = set()
         self._index()
         self.order = self._topological()
+
+    @cached_property
+    def shapes(self) -> Mapping[str, TensorFacts]:
+        """Element types and shapes by tensor name, inferred when they are first asked for."""
+        return self._infer()
 
     def _index(self) -> None:
         for node in self.graph.nodes:
@@ -125,6 +132,12 @@ class Facts:
 
     def constant(self, tensor: gs.Tensor) -> bool:
         return isinstance(tensor, gs.Constant)
+
+    def variable(self, tensor: gs.Tensor) -> str:
+        """The name of a tensor that is not constant, and how to make it so where the user can."""
+        if tensor.name in self.overridable:
+            return f"{tensor.name} is an initializer that callers may override; --freeze-initializers makes it constant"
+        return str(tensor.name)
 
     def value(self, tensor: gs.Tensor) -> NDArray[np.float64]:
         """A floating-point constant in float64, in its own shape."""

@@ -14,11 +14,10 @@ from graphmorph.facts import Facts
 from graphmorph.graph import Graph
 from graphmorph.journal import Journal
 from graphmorph.names import NameAllocator
-from graphmorph.oracle import Oracle
+from graphmorph.oracle import Oracle, Shapes
 from graphmorph.report import ModelSummary, PassReport, RefusalReport, RewriteReport
 from graphmorph.rewrite import Refusal, Rewrite, Site
 from graphmorph.runtime import Runtime
-from graphmorph.runtime.protocol import TensorFacts
 from graphmorph.summary import EMPTY, parameters_of, summarise
 
 #: No pipeline needs more; one that does is not converging.
@@ -36,7 +35,6 @@ class RunResult:
     passes: list[PassReport]
     journal: Journal
     notes: list[str] = field(default_factory=list)
-    shapes: dict[str, TensorFacts] = field(default_factory=dict)
     applied: list[SiteKey] = field(default_factory=list)
     before: ModelSummary = EMPTY
     after: ModelSummary = EMPTY
@@ -79,16 +77,16 @@ class PassManager:
     def _run(self, graph: Graph, oracle: Oracle) -> RunResult:
         result = RunResult(graph, [], Journal())
         names = NameAllocator(graph)
-        result.shapes = oracle.shapes(graph)
-        result.before = summarise(Facts(graph, result.shapes))
+        shapes = Shapes(oracle, graph)
+        result.before = summarise(Facts(graph, shapes))
         kept = self.kept(graph)
         for rewrite in self.passes:
             report = PassReport(rewrite.name, rewrite.kind, rewrite.cleanup)
             started = time.perf_counter()
-            self._run_pass(rewrite, graph, oracle, names, kept, result, report)
+            self._run_pass(rewrite, (graph, shapes, kept, oracle), names, result, report)
             report.seconds = time.perf_counter() - started
             result.passes.append(report)
-        result.after = summarise(Facts(graph, result.shapes)) if result.journal.modified else result.before
+        result.after = summarise(Facts(graph, shapes)) if result.journal.modified else result.before
         result.notes.extend(oracle.notes)
         return result
 
@@ -104,17 +102,16 @@ class PassManager:
     def _run_pass(
         self,
         rewrite: Rewrite,
-        graph: Graph,
-        oracle: Oracle,
+        known: tuple[Graph, Shapes, frozenset[str], Oracle],
         names: NameAllocator,
-        kept: frozenset[str],
         result: RunResult,
         report: PassReport,
     ) -> None:
+        graph, shapes, _, _ = known
         failed: dict[str, RefusalReport] = {}
         for _ in range(MAX_ROUNDS):
             report.rounds += 1
-            facts = Facts(graph, result.shapes, kept, oracle)
+            facts = Facts(*known)
             found = list(rewrite.find(graph, facts))
             refusals = [RefusalReport(rewrite.name, r.node, r.op, r.reason) for r in found if isinstance(r, Refusal)]
             sites = [s for s in found if isinstance(s, Site) and s.root not in failed]
@@ -125,7 +122,7 @@ class PassManager:
             if edits == 0:
                 return
             if rewrite.cleanup:
-                result.shapes = oracle.shapes(graph)
+                shapes.forget()
 
     def _apply_all(
         self,

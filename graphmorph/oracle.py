@@ -13,8 +13,28 @@ from graphmorph.onnx_door import model_bytes, to_model
 from graphmorph.runtime import Runtime
 from graphmorph.runtime.protocol import TensorFacts
 
+#: The oracle sees constants up to this many bytes; larger ones are inputs to it, known by their type alone.
+SHOWN_CONSTANT = 1 << 14
+
 #: Constants above this many bytes are not written into the model: they were small tensors, expanded.
 LARGEST_CONSTANT = 1 << 20
+
+
+class Shapes:
+    """Shapes of one graph: inferred when they are asked for, and again after an edit that may have made more known."""
+
+    def __init__(self, oracle: Oracle, graph: Graph) -> None:
+        self._oracle, self._graph = oracle, graph
+        self._known: dict[str, TensorFacts] | None = None
+
+    def __call__(self) -> dict[str, TensorFacts]:
+        if self._known is None:
+            self._known = self._oracle.shapes(self._graph)
+        return self._known
+
+    def forget(self) -> None:
+        """Infer again at the next question."""
+        self._known = None
 
 
 class Oracle:
@@ -35,36 +55,43 @@ class Oracle:
     def constants(self, graph: Graph) -> dict[str, np.ndarray]:
         """Tensors that are the same for every input, by onnxruntime's constant folding."""
         try:
-            return self.runtime.fold_constants(
-                model_bytes(graph, keep_value_info=False), max_bytes=LARGEST_CONSTANT
-            )
+            shown = model_bytes(graph, weights_as_inputs_above=SHOWN_CONSTANT, keep_value_info=False)
+            return self.runtime.fold_constants(shown, max_bytes=LARGEST_CONSTANT)
         except ModelRunError as error:
             self._note(f"onnxruntime cannot load the model, so only local clean-up was done: {error}")
             return {}
 
     def evaluate(self, graph: Graph, nodes: list[gs.Node], outputs: list[gs.Tensor]) -> dict[str, np.ndarray]:
         """Values of nodes that read nothing but constants."""
-        copies = [
-            gs.Node(n.op, n.name, n.attrs, list(n.inputs), [gs.Variable(t.name) for t in n.outputs], n.domain)
-            for n in nodes
-        ]
         try:
-            wanted = [gs.Variable(t.name, dtype=t.dtype, shape=t.shape) for t in outputs]
-            part = Graph(
-                nodes=copies,
-                outputs=wanted,
-                opset=graph.opset,
-                import_domains=graph.import_domains,
-                ir_version=max(graph.ir_version or 4, 4),
-            )
-            return self.runtime.evaluate(to_model(part).SerializeToString())
+            return self.runtime.evaluate(to_model(_apart(graph, nodes, outputs)).SerializeToString())
         except ModelRunError as error:
             self._note(f"onnxruntime cannot evaluate {len(nodes)} constant nodes: {error}")
             return {}
-        finally:
-            for node in copies:
-                node.inputs.clear()
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _apart(graph: Graph, nodes: list[gs.Node], outputs: list[gs.Tensor]) -> Graph:
+    """Some nodes as a graph of their own. Tensors are copied too: graphsurgeon ties a node to every tensor it reads."""
+    tensors: dict[str, gs.Tensor] = {}
+
+    def copied(tensor: gs.Tensor) -> gs.Tensor:
+        if isinstance(tensor, gs.Constant):
+            return tensors.setdefault(tensor.name, gs.Constant(tensor.name, tensor._values))
+        return tensors.setdefault(tensor.name, gs.Variable(tensor.name, dtype=tensor.dtype, shape=tensor.shape))
+
+    return Graph(
+        nodes=[
+            gs.Node(
+                n.op, n.name, n.attrs, [copied(t) for t in n.inputs], [copied(t) for t in n.outputs], n.domain
+            )
+            for n in nodes
+        ],
+        outputs=[copied(t) for t in outputs],
+        opset=graph.opset,
+        import_domains=graph.import_domains,
+        ir_version=max(graph.ir_version or 4, 4),
+    )

@@ -46,7 +46,7 @@ class FoldConstants(Rewrite):
     cleanup: ClassVar[bool] = True
 
     def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:
-        sites = [*_constant_nodes(facts), *_casts(facts), *_pass_throughs(facts), *_dimensions(facts), *_dead(facts)]
+        sites = [*_constant_nodes(facts), *_casts(facts), *_pass_throughs(facts), *_dead(facts)]
         if not sites:
             sites = list(_asked(graph, facts))
         yield from sites
@@ -104,11 +104,6 @@ def _renamable(tensor: gs.Tensor, facts: Facts) -> bool:
     return tensor.name in facts.producer and not facts.is_pinned(tensor.name)
 
 
-def _dimensions(facts: Facts) -> Iterator[Site]:
-    for node, value in folding.known_dimensions(facts):
-        yield _site("constant", node, node.outputs[0].name, value)
-
-
 def _dead(facts: Facts) -> Iterator[Site]:
     dead = tuple(folding.dead_nodes(facts))
     if dead:
@@ -122,6 +117,8 @@ def _asked(graph: Graph, facts: Facts) -> Iterator[Site]:
     if facts.oracle is None or not folding.worth_asking(facts):
         return
     values = folding.accepted(facts.oracle.constants(graph), facts)
+    if not values:
+        values = {node.outputs[0].name: value for node, value in folding.known_dimensions(facts)}
     if not values:
         nodes, frontier = folding.on_large_constants(facts)
         values = facts.oracle.evaluate(graph, nodes, frontier) if frontier else {}

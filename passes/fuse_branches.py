@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphmorph.affine.candidates import branch_sums
+from graphmorph.affine.candidates import branch_sums, series
 from graphmorph.affine.fusion import Fusion, fusions
 from graphmorph.affine.region import Search
 from graphmorph.editor import Editor
@@ -32,7 +32,7 @@ class FuseBranches(Rewrite):
 
     def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:
         search = Search(facts, merge_branches=True)
-        yield from fusions(search, lambda plan: plan.merges, branch_sums(facts))
+        yield from fusions(search, lambda plan: plan.merges, [*branch_sums(facts), *series(facts)])
 
     def apply(self, site: Site, editor: Editor) -> None:
         fusion: Fusion = site.data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import onnx_graphsurgeon as gs
@@ -11,6 +12,7 @@ from graphmorph.facts import Facts
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 SCALES = frozenset({"Mul", "Add", "Sub", "Div"})
+SERIAL = WEIGHTED - {"ConvTranspose"}
 SUMS = frozenset({"Add", "Sub", "Sum"})
 
 #: Sources and nodes remembered for one tensor; a chain of sums without an activation would collect them all.
@@ -40,15 +42,15 @@ def branch_sums(facts: Facts) -> list[Candidate]:
             continue
         name = node.outputs[0].name
         data = [t.name for t in node.inputs if not facts.constant(t) and t.name]
-        if node.op not in passes_through or not data or not facts.is_standard(node):
+        if node.op not in passes_through or not data:
             continue
         sources = [origins.get(d, frozenset((d,))) for d in data]
         if node.op in SUMS and len(data) > 1 and _meet(sources) and _weighted_between(node, data, facts):
-            along = tuple(dict.fromkeys(p for d in data for p in (d, *paths.get(d, ()))))
+            along = tuple(dict.fromkeys(p for d in data if d in paths for p in (d, *paths[d])))
             found.append(Candidate(node.name or name, node.op, name, along, _reads_elsewhere(along, facts)))
         merged = frozenset().union(*sources)
         origins[name] = merged if len(merged) <= MEMORY else frozenset((name,))
-        paths[name] = tuple(dict.fromkeys(p for d in data for p in (d, *paths.get(d, ()))))[:MEMORY]
+        paths[name] = tuple(dict.fromkeys(p for d in data if d in paths for p in (d, *paths[d])))[:MEMORY]
     return found
 
 
@@ -60,6 +62,32 @@ def _weighted_between(node: gs.Node, data: list[str], facts: Facts) -> bool:
     """At least two operands are made by affine nodes: a residual connection is no branch block."""
     ops = [facts.producer[d].op for d in data if d in facts.producer]
     return sum(op in WEIGHTED or op in ("BatchNormalization", "AveragePool") or op in SUMS or op in SCALES for op in ops) > 1
+
+
+def series(facts: Facts) -> list[Candidate]:
+    """Convolutions and matrix products whose data comes from another one by per-channel steps alone."""
+    found = []
+    for node in facts.order:
+        if node.op in SERIAL and len(node.inputs) > 1 and node.outputs:
+            along = _back_to_weights(node.inputs[0].name, facts)
+            if along:
+                name = node.outputs[0].name
+                found.append(Candidate(node.name or name, node.op, name, along, _reads_elsewhere(along, facts)))
+    return found
+
+
+def _back_to_weights(name: str, facts: Facts) -> tuple[str, ...]:
+    """Tensors from `name` back to the output of a weighted node, nearest first; empty where there is none."""
+    along: list[str] = []
+    while (maker := facts.producer.get(name)) is not None and len(along) < MEMORY:
+        along.append(name)
+        if maker.op in SERIAL:
+            return tuple(along)
+        data = [t.name for t in maker.inputs if t.name and not facts.constant(t)]
+        if maker.op not in ("BatchNormalization", "Pad", *SCALES) or len(data) != 1:
+            return ()
+        name = data[0]
+    return ()
 
 
 def _reads_elsewhere(along: tuple[str, ...], facts: Facts) -> str:
@@ -82,17 +110,36 @@ def foldables(facts: Facts) -> list[Candidate]:
     """Batch normalisations, constant scales and offsets behind a weighted node, and pads before one."""
     found = []
     for node in facts.order:
-        if not node.outputs or not facts.is_standard(node):
+        for body in node.subgraphs(recursive=True):
+            found.extend(_inside(node, body))
+        if not node.outputs:
             continue
         data = next((t for t in node.inputs if not facts.constant(t) and t.name), None)
         if data is None:
             continue
         name = node.outputs[0].name
         if node.op == "BatchNormalization" or (node.op in SCALES and _behind_weights(node, data, facts)):
-            found.append(Candidate(node.name or name, node.op, name, (), _neighbours(node, data, facts)))
+            along = (data.name,) if _weights_alone(data, facts) else ()
+            found.append(Candidate(node.name or name, node.op, name, along, _neighbours(node, data, facts)))
         elif node.op == "Pad" and any(r.node.op == "Conv" for r in facts.readers[name]):
             found.append(Candidate(node.name or name, node.op, name, _reading(name, facts), _shared(name, facts)))
     return found
+
+
+def _inside(node: gs.Node, body: gs.Graph) -> Iterator[Candidate]:
+    """Batch normalisations in a body of If, Loop or Scan."""
+    for inner in body.nodes:
+        if inner.op == "BatchNormalization" and inner.outputs:
+            name = inner.outputs[0].name
+            reason = f"it is in a body of {node.op} {node.name}".rstrip() + "; bodies are not rewritten"
+            yield Candidate(inner.name or name, inner.op, name, (), reason)
+
+
+def _weights_alone(data: gs.Tensor, facts: Facts) -> bool:
+    """Whether a tensor is made by a weighted node that regions could hold, for one reader."""
+    producer = facts.producer.get(data.name)
+    weighted = producer is not None and producer.op in WEIGHTED and producer.op != "ConvTranspose"
+    return weighted and len(facts.readers[data.name]) == 1 and not facts.is_pinned(data.name)
 
 
 def _reading(name: str, facts: Facts) -> tuple[str, ...]:
@@ -101,7 +148,8 @@ def _reading(name: str, facts: Facts) -> tuple[str, ...]:
 
 def _behind_weights(node: gs.Node, data: gs.Tensor, facts: Facts) -> bool:
     producer = facts.producer.get(data.name)
-    if producer is None or producer.op not in WEIGHTED or not any(facts.constant(t) for t in node.inputs):
+    fixed = any(facts.constant(t) or t.name in facts.overridable for t in node.inputs)
+    if producer is None or producer.op not in WEIGHTED or not fixed:
         return False
     return not (producer.op == "MatMul" and node.op == "Add")
 
@@ -114,8 +162,12 @@ def _neighbours(node: gs.Node, data: gs.Tensor, facts: Facts) -> str:
         return f"its input: {_shared(data.name, facts)}"
     made = f"its input {data.name} is made by {producer.op} {producer.name}".rstrip()
     if producer.op in WEIGHTED:
-        variable = [t.name for t in producer.inputs[1:] if t.name and not facts.constant(t)]
+        variable = [facts.variable(t) for t in producer.inputs[1:] if t.name and not facts.constant(t)]
         if variable:
             return f"{made}, whose weights are not constant ({variable[0]})"
+    if producer.op == "DequantizeLinear":
+        return f"{made}: quantised data is left alone (fuse first, then quantise)"
     readers = [reader.node.op for reader in facts.readers[node.outputs[0].name]]
+    if facts.is_pinned(node.outputs[0].name):
+        readers.append("the graph's caller" if node.outputs[0].name in facts.outputs else "a subgraph")
     return f"{made}, and its output is read by {', '.join(sorted(set(readers))) or 'nobody'}: no weights beside it to fold it into"

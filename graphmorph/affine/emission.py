@@ -51,6 +51,8 @@ class Emitter:
             total = self._add(total, value, last=remaining == 0)
         if bias_apart and total is not None and self.pending_bias is not None:
             self._add(total, self._vector(self.pending_bias, "bias"), last=True)
+        if self.plan.form.is_source and total is not None:
+            self.editor.node("Identity", f"{self.root.name}_identity", [total], self._output(True, ""))
         self.editor.remove(self.plan.cone.nodes)
 
     def _output(self, last: bool, name: str) -> gs.Variable:

@@ -103,16 +103,12 @@ def closed(margin: Margin, dtype: int | None) -> Form:
         raise InexactError("ScatterND writes inside the border that a Pad added")
     bias = margin.inner.dense_bias().reshape(1, -1, *(1,) * margin.inner.rank)
     difference = np.abs(np.where(interior, bias, margin.border) - bias)
-    scale = np.maximum(np.abs(bias), _magnitude(margin))
+    # A bias is beta - mean * scale: it was rounded at the magnitude of those, which the largest bias stands for.
+    scale = float(np.max(np.abs(bias), initial=0.0))
     if np.any(difference > STORED_ROUNDINGS * _epsilon(dtype) * scale):
         raise InexactError("the border that it pads with is not the bias of its input")
     kernel = shift(margin.inner.channels, margin.begin, margin.end)
     return applied(kernel, margin.inner, None, margin.passage, outside=margin.inner.dense_bias())
-
-
-def _magnitude(margin: Margin) -> float:
-    """A bias is a difference of larger numbers (beta - mean * scale); its own rounding goes with the largest of them."""
-    return 1e-2 * float(np.max(np.abs(margin.inner.dense_bias()), initial=0.0))
 
 
 def _epsilon(dtype: int | None) -> float:

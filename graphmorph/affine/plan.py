@@ -110,7 +110,8 @@ def _cost_before(form: Form) -> float:
 
 def _nodes_after(groups: tuple[Group, ...], form: Form) -> int:
     nodes = sum(0 if group.is_identity else 1 for group in groups) + len(groups) - 1
-    return nodes + (1 if form.bias is not None and not carries_bias(groups, form) else 0)
+    bias_apart = form.bias is not None and not carries_bias(groups, form)
+    return max(nodes + bias_apart, 1)  # a region that is its own source leaves an Identity
 
 
 def carries_bias(groups: tuple[Group, ...], form: Form) -> bool:

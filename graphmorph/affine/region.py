@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from graphmorph.affine.candidates import WEIGHTED
 from graphmorph.affine.form import Form, InexactError, Layout, Passage, added, applied, scaled, source_form
 from graphmorph.affine.layout import Layouts
 from graphmorph.affine.margin import Margin, closed, padded, permuted, scattered
@@ -74,6 +75,9 @@ class Search:
         if any(tensor.name for tensor in node.outputs[1:]) and not isinstance(step, Wall) and node.op != "Dropout":
             return Wall(f"{node.op} has further outputs")
         if isinstance(step, Sum) and not self.merge_branches:
+            for tensor in node.inputs:
+                if tensor.name in self.facts.overridable:
+                    return Wall(f"{node.op} has no constant operand ({self.facts.variable(tensor)})")
             return Wall("a sum of tensors is left to fuse-branches")
         return step
 
@@ -151,7 +155,7 @@ class Search:
         shape = self.layouts.shape(name)
         layout: Layout = self.layouts.of(name)
         if shape is None or len(shape) < 2:
-            raise InexactError(f"the shape of {name} is not known")
+            raise InexactError(f"the shape of {name} is not known{self._because(name)}")
         axis = 1 if layout == "first" else len(shape) - 1
         channels = shape[axis] if isinstance(shape[axis], int) else self.layouts.channels(name)
         if not isinstance(channels, int) or channels < 1:
@@ -159,6 +163,13 @@ class Search:
         spatial = shape[2:] if layout == "first" else ()
         size = tuple(n if isinstance(n, int) else None for n in spatial)
         return source_form(name, channels, layout, size, shape[:1] if layout == "first" else shape[:-1])
+
+    def _because(self, name: str) -> str:
+        """Shape inference stops at foreign operators, and at convolutions that are not valid."""
+        maker = self.facts.producer.get(name)
+        if maker is None or (self.facts.is_standard(maker) and maker.op not in WEIGHTED):
+            return ""
+        return f": {self.walls[name]}" if name in self.walls else ""
 
     def _apply(self, step: Step, name: str, forms: dict[str, Form | Margin], cone: Cone) -> Form | Margin:
         if isinstance(step, Scatter | Permute):

@@ -63,7 +63,7 @@ def _geometry(node: gs.Node, rank: int) -> str | None:
 @rule("Conv", 1, 11, 22)
 def convolution(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
     """Weights (out, in/groups, k...) and bias must be constants."""
-    variable = [t.name for t in node.inputs[1:] if t.name and not facts.constant(t)]
+    variable = [facts.variable(t) for t in node.inputs[1:] if t.name and not facts.constant(t)]
     if variable or len(node.inputs) < 2:
         return Wall(f"the weights of Conv are not constant ({', '.join(variable) or 'absent'})")
     weight = node.inputs[1]

@@ -81,6 +81,10 @@ def _binary(node: gs.Node, facts: Facts) -> tuple[gs.Tensor, PerChannel, bool] |
     return data, values, facts.constant(left)
 
 
+def _overridable(node: gs.Node, facts: Facts) -> str:
+    return "".join(f" ({facts.variable(t)})" for t in node.inputs if t.name in facts.overridable)
+
+
 def _sum(node: gs.Node, signs: tuple[float, ...]) -> Sum:
     operands = tuple((t.name, sign) for t, sign in zip(node.inputs, signs, strict=True))
     return Sum(operands, ZERO, None)
@@ -117,7 +121,7 @@ def multiply(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
     """x * c or c * x."""
     found = _binary(node, facts)
     if found is None:
-        return Wall("Mul of two variable tensors is not affine")
+        return Wall(f"Mul of two variable tensors is not affine{_overridable(node, facts)}")
     if isinstance(found, Wall):
         return found
     data, constant, _ = found
@@ -129,7 +133,7 @@ def divide(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
     """x / c; c / x is not affine."""
     found = _binary(node, facts)
     if found is None or (not isinstance(found, Wall) and found[2]):
-        return Wall("Div by a variable tensor is not affine")
+        return Wall(f"Div by a variable tensor is not affine{_overridable(node, facts)}")
     if isinstance(found, Wall):
         return found
     data, constant, _ = found

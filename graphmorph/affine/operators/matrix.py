@@ -25,7 +25,7 @@ def linear_kernel(out_channels: int, in_channels: int, matrix: Callable[[], Floa
 def gemm(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
     """alpha * A B + beta * C with constant B and C, A not transposed."""
     if len(node.inputs) < 2 or facts.constant(node.inputs[0]) or not facts.constant(node.inputs[1]):
-        return Wall("Gemm has no constant second operand")
+        return Wall(f"Gemm has no constant second operand ({', '.join(facts.variable(t) for t in node.inputs[1:2])})")
     if node.attrs.get("transA", 0):
         return Wall("Gemm transposes its data (transA=1)")
     weight, transposed = node.inputs[1], bool(node.attrs.get("transB", 0))
@@ -48,7 +48,7 @@ def _gemm_bias(node: gs.Node, channels: int, beta: float, facts: Facts) -> Float
         return None
     constant = node.inputs[2]
     if not facts.constant(constant):
-        return Wall(f"the bias {constant.name} of Gemm is not constant")
+        return Wall(f"the bias of Gemm is not constant ({facts.variable(constant)})")
     shape = tuple(int(n) for n in constant.shape)
     if shape not in ((), (1,), (1, 1), (channels,), (1, channels)):
         return Wall(f"the bias {constant.name} of Gemm has shape {shape}, not one number a channel")
@@ -59,7 +59,7 @@ def _gemm_bias(node: gs.Node, channels: int, beta: float, facts: Facts) -> Float
 def matmul(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
     """x B with a constant matrix B, x of two dimensions or more."""
     if len(node.inputs) != 2 or facts.constant(node.inputs[0]) or not facts.constant(node.inputs[1]):
-        return Wall("MatMul has no constant second operand")
+        return Wall(f"MatMul has no constant second operand ({', '.join(facts.variable(t) for t in node.inputs[1:2])})")
     weight, data = node.inputs[1], facts.shape(node.inputs[0])
     if data is None or len(data) < 2 or len(weight.shape) != 2:
         return Wall(f"MatMul has weights of shape {tuple(weight.shape)} on data of shape {data}")

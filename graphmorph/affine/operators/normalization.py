@@ -20,9 +20,9 @@ def batch_normalization(node: gs.Node, facts: Facts, version: int) -> Step | Wal
         return Wall("BatchNormalization with spatial=0 normalises each position by itself")
     if len(node.inputs) != 5:
         return Wall(f"BatchNormalization has {len(node.inputs)} inputs instead of 5")
-    variable = [t.name for t in node.inputs[1:] if not facts.constant(t)]
+    variable = [facts.variable(t) for t in node.inputs[1:] if not facts.constant(t)]
     if variable:
-        return Wall(f"{variable[0]} of BatchNormalization is not constant")
+        return Wall(f"the parameters of BatchNormalization are not constant ({variable[0]})")
     gamma, beta, mean, variance = (facts.value(t) for t in node.inputs[1:])
     if not gamma.shape == beta.shape == mean.shape == variance.shape == (gamma.size,):
         return Wall("the parameters of BatchNormalization differ in shape")

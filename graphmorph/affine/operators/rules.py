@@ -8,7 +8,7 @@ from functools import lru_cache
 import onnx_graphsurgeon as gs
 
 from graphmorph.affine.operators.steps import Step, Wall
-from graphmorph.facts import Facts
+from graphmorph.facts import STANDARD_DOMAINS, Facts
 
 Rule = Callable[[gs.Node, Facts, int], Step | Wall]
 
@@ -37,19 +37,29 @@ def version_of(op: str, opset: int) -> int:
     """The since-version of an ONNX operator under an opset; 0 where this onnx package does not know."""
     import onnx.defs
 
+    if opset > onnx.defs.onnx_opset_version():
+        return 0
     try:
         return int(onnx.defs.get_schema(op, max_inclusive_version=opset).since_version)
     except onnx.defs.SchemaError:
         return 0
 
 
+def _origin(node: gs.Node) -> str:
+    return f"domain {node.domain}" if node.domain not in STANDARD_DOMAINS else "a function of the model overrides it"
+
+
 def step_of(node: gs.Node, facts: Facts) -> Step | Wall:
     """What a node does to affine forms, or why it ends a region."""
     entry = _RULES.get(node.op)
-    if entry is None or not facts.is_standard(node):
+    if not facts.is_standard(node):
+        return Wall(f"{node.op} is not ONNX's own ({_origin(node)})")
+    if entry is None:
         return Wall(f"{node.op} is not affine")
     function, versions = entry
     version = version_of(node.op, facts.opset)
+    if version == 0:
+        return Wall(f"{node.op} of opset {facts.opset} is not known to this version of onnx")
     if version not in versions:
         return Wall(f"version {version} of {node.op} is not known")
     if any(not tensor.name for tensor in node.inputs[:1]) or not node.outputs:
