@@ -8,10 +8,12 @@ from math import prod
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from graphmorph.affine.candidates import SCALES, WEIGHTED
 from graphmorph.affine.operators.elementwise import dropout
 from graphmorph.affine.operators.rules import version_of
 from graphmorph.affine.operators.steps import Wall
-from graphmorph.facts import Facts
+from graphmorph.facts import Facts, Reader
+from graphmorph.graph import constant_array
 
 #: Their constants are what quantisation is made of, or differ at every run.
 NEVER_FOLDED = frozenset(
@@ -118,12 +120,39 @@ def _picked(node: gs.Node, shape: list[object], facts: Facts) -> np.ndarray | No
     return dimensions[slice(start, stop, step)] if step > 0 else None
 
 
+def fills(facts: Facts) -> Iterator[tuple[gs.Node, np.ndarray]]:
+    """ConstantOfShape with a constant shape: always where the result is small, and where it is a weight that a
+    normalisation behind it is to be folded into (zoo files spell weights so)."""
+    for node in facts.order:
+        if node.op != "ConstantOfShape" or not foldable(node, facts) or not facts.constant(node.inputs[0]):
+            continue
+        output = node.outputs[0].name
+        shape = facts.integers(node.inputs[0])
+        if facts.is_pinned(output) or prod(shape) * 8 > EVALUATED_BYTES:
+            continue
+        if prod(shape) * 8 <= GROWTH or any(_is_folded_into(reader, facts) for reader in facts.readers[output]):
+            value = node.attrs.get("value")
+            fill = np.asarray(constant_array(value)).reshape(-1)[:1] if value is not None else np.zeros(1, np.float32)
+            yield node, np.full(shape, fill[0], dtype=fill.dtype)
+
+
+def _is_folded_into(reader: Reader, facts: Facts) -> bool:
+    """Whether the reader is a weighted node, the tensor its weights, and a normalisation or scale reads its output."""
+    if reader.index == 0 or reader.node.op not in WEIGHTED:
+        return False
+    behind = facts.readers[reader.node.outputs[0].name]
+    return any(
+        r.node.op == "BatchNormalization" or (r.node.op in SCALES and any(facts.constant(t) for t in r.node.inputs))
+        for r in behind
+    )
+
+
 def worth_asking(facts: Facts) -> bool:
     """Whether any node could be constant: one that makes a value of none, or reads a shape."""
     return any(
-        node.op in ("Shape", "Size", "Range", "ConstantOfShape", "EyeLike") or not _variable_inputs(node, facts)
+        node.op in ("Shape", "Size", "Range", "EyeLike") or not _variable_inputs(node, facts)
         for node in facts.order
-        if foldable(node, facts) and node.op != "Constant"
+        if foldable(node, facts) and node.op not in ("Constant", "ConstantOfShape")
     )
 
 

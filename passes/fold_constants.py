@@ -46,7 +46,7 @@ class FoldConstants(Rewrite):
     cleanup: ClassVar[bool] = True
 
     def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:
-        sites = [*_constant_nodes(facts), *_casts(facts), *_pass_throughs(facts), *_dead(facts)]
+        sites = [*_constant_nodes(facts), *_fills(facts), *_casts(facts), *_pass_throughs(facts), *_dead(facts)]
         if not sites:
             sites = list(_asked(graph, facts))
         yield from sites
@@ -79,6 +79,11 @@ def _constant_nodes(facts: Facts) -> Iterator[Site]:
         value = folding.constant_node_values(node)
         if value is not None:
             yield _site("constant", node, node.outputs[0].name, value)
+
+
+def _fills(facts: Facts) -> Iterator[Site]:
+    for node, value in folding.fills(facts):
+        yield _site("constant", node, node.outputs[0].name, value)
 
 
 def _casts(facts: Facts) -> Iterator[Site]:

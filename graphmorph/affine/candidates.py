@@ -21,14 +21,15 @@ MEMORY = 24
 
 @dataclass(frozen=True)
 class Candidate:
-    """`along`: outputs of the nodes between the candidate and where its branches part. `surroundings`: the reason to
-    give where no condition failed."""
+    """`along`: outputs of the nodes between the candidate and where its branches part. `shared`: that one of these is
+    read elsewhere. `surroundings`: the reason to give where no condition failed."""
 
     name: str
     op: str
     output: str
     along: tuple[str, ...]
     surroundings: str
+    shared: str | None = None
 
 
 def branch_sums(facts: Facts) -> list[Candidate]:
@@ -42,12 +43,12 @@ def branch_sums(facts: Facts) -> list[Candidate]:
             continue
         name = node.outputs[0].name
         data = [t.name for t in node.inputs if not facts.constant(t) and t.name]
-        if node.op not in passes_through or not data:
+        if node.op not in passes_through or not data or (node.op not in SUMS and len(data) > 1):
             continue
         sources = [origins.get(d, frozenset((d,))) for d in data]
         if node.op in SUMS and len(data) > 1 and _meet(sources) and _weighted_between(node, data, facts):
             along = tuple(dict.fromkeys(p for d in data if d in paths for p in (d, *paths[d])))
-            found.append(Candidate(node.name or name, node.op, name, along, _reads_elsewhere(along, facts)))
+            found.append(_joined(node, name, along, facts))
         merged = frozenset().union(*sources)
         origins[name] = merged if len(merged) <= MEMORY else frozenset((name,))
         paths[name] = tuple(dict.fromkeys(p for d in data if d in paths for p in (d, *paths[d])))[:MEMORY]
@@ -72,7 +73,7 @@ def series(facts: Facts) -> list[Candidate]:
             along = _back_to_weights(node.inputs[0].name, facts)
             if along:
                 name = node.outputs[0].name
-                found.append(Candidate(node.name or name, node.op, name, along, _reads_elsewhere(along, facts)))
+                found.append(_joined(node, name, along, facts))
     return found
 
 
@@ -90,11 +91,11 @@ def _back_to_weights(name: str, facts: Facts) -> tuple[str, ...]:
     return ()
 
 
-def _reads_elsewhere(along: tuple[str, ...], facts: Facts) -> str:
-    for name in along:
-        if name in facts.producer and (len(facts.readers[name]) > 1 or facts.is_pinned(name)):
-            return _shared(name, facts)
-    return "its branches have no common source that they reach by affine nodes alone"
+def _joined(node: gs.Node, name: str, along: tuple[str, ...], facts: Facts) -> Candidate:
+    read = (n for n in along if n in facts.producer and (len(facts.readers[n]) > 1 or facts.is_pinned(n)))
+    shared = next((_shared(n, facts) for n in read), None)
+    surroundings = "its branches have no common source that they reach by affine nodes alone"
+    return Candidate(node.name or name, node.op, name, along, surroundings, shared)
 
 
 def _shared(name: str, facts: Facts) -> str:
@@ -119,7 +120,7 @@ def foldables(facts: Facts) -> list[Candidate]:
             continue
         name = node.outputs[0].name
         if node.op == "BatchNormalization" or (node.op in SCALES and _behind_weights(node, data, facts)):
-            along = (data.name,) if _weights_alone(data, facts) else ()
+            along = _weights_beside(name, data, facts)
             found.append(Candidate(node.name or name, node.op, name, along, _neighbours(node, data, facts)))
         elif node.op == "Pad" and any(r.node.op == "Conv" for r in facts.readers[name]):
             found.append(Candidate(node.name or name, node.op, name, _reading(name, facts), _shared(name, facts)))
@@ -135,23 +136,33 @@ def _inside(node: gs.Node, body: gs.Graph) -> Iterator[Candidate]:
             yield Candidate(inner.name or name, inner.op, name, (), reason)
 
 
-def _weights_alone(data: gs.Tensor, facts: Facts) -> bool:
-    """Whether a tensor is made by a weighted node that regions could hold, for one reader."""
+def _weights_beside(name: str, data: gs.Tensor, facts: Facts) -> tuple[str, ...]:
+    """Outputs of the weighted nodes that a step would go into: the one before it, else those behind it."""
     producer = facts.producer.get(data.name)
-    weighted = producer is not None and producer.op in WEIGHTED and producer.op != "ConvTranspose"
-    return weighted and len(facts.readers[data.name]) == 1 and not facts.is_pinned(data.name)
+    if producer is None or producer.op not in WEIGHTED:
+        return _reading(name, facts)
+    alone = len(facts.readers[data.name]) == 1 and not facts.is_pinned(data.name)
+    return (data.name,) if alone and producer.op in SERIAL else ()
 
 
 def _reading(name: str, facts: Facts) -> tuple[str, ...]:
-    return tuple(r.node.outputs[0].name for r in facts.readers[name] if r.node.op == "Conv" and r.node.outputs)
+    return tuple(r.node.outputs[0].name for r in facts.readers[name] if r.node.op in SERIAL and r.node.outputs)
 
 
 def _behind_weights(node: gs.Node, data: gs.Tensor, facts: Facts) -> bool:
     producer = facts.producer.get(data.name)
     fixed = any(facts.constant(t) or t.name in facts.overridable for t in node.inputs)
-    if producer is None or producer.op not in WEIGHTED or not fixed:
+    if producer is None or producer.op not in WEIGHTED or not fixed or _gated(data.name, facts):
         return False
     return not (producer.op == "MatMul" and node.op == "Add")
+
+
+def _gated(name: str, facts: Facts) -> bool:
+    """Whether the tensor is multiplied by another: then the constants beside it are those of an activation (x * gate(x))."""
+    return any(
+        reader.node.op == "Mul" and not any(facts.constant(t) for t in reader.node.inputs)
+        for reader in facts.readers[name]
+    )
 
 
 def _neighbours(node: gs.Node, data: gs.Tensor, facts: Facts) -> str:

@@ -68,11 +68,18 @@ def describe(plan: Plan) -> str:
 
 
 def reason_for(candidate: Candidate, search: Search, plan: Plan | None) -> str:
-    """The condition that failed, the nearest one first: the candidate's own, then those along its branches."""
-    for name in (candidate.output, *candidate.along):
-        found = search.walls.get(name) or search.blame.get(name)
-        if found is not None:
-            return found if name == candidate.output else f"{found} (at {name})"
+    """The condition that failed. What happened along the branches goes before what became of their sum."""
+    if candidate.output in search.walls:
+        return search.walls[candidate.output]
+    for reasons in (search.walls, search.blame):
+        for name in candidate.along:
+            if name in reasons:
+                return f"{reasons[name]} (at {name})"
+    own = candidate.shared or search.blame.get(candidate.output)
+    if own is not None:
+        return own
+    if plan is not None and not plan.pays and plan.macs_as_one > plan.macs_before:
+        return f"one kernel would take {plan.macs_as_one:.0f} multiply-adds a position instead of {plan.macs_before:.0f}"
     if plan is not None and plan.merges and not plan.pays:
         return (
             f"one kernel would take {plan.macs_after:.0f} multiply-adds a position instead of {plan.macs_before:.0f}, "

@@ -62,10 +62,18 @@ class Plan:
         return any(len(group.terms) > 1 or group.terms[0].weighted_nodes > 1 for group in self.groups)
 
     @property
+    def macs_as_one(self) -> float:
+        """Multiply-adds if the terms on each source were one kernel, whatever that costs."""
+        by_source: dict[str, tuple[Term, ...]] = {}
+        for term in self.form.terms:
+            by_source[term.source] = (*by_source.get(term.source, ()), term)
+        return sum(Group(terms).cost for terms in by_source.values())
+
+    @property
     def pays(self) -> bool:
-        return self.nodes_after <= self.nodes_before and (
-            self.nodes_after < self.nodes_before or self.macs_after < self.macs_before * (1 - 1e-9)
-        )
+        if self.nodes_after > self.nodes_before or self.macs_after > self.macs_before * (1 + 1e-9):
+            return False
+        return self.nodes_after < self.nodes_before or self.macs_after < self.macs_before * (1 - 1e-9)
 
 
 def group_terms(terms: Iterable[Term]) -> tuple[Group, ...]:

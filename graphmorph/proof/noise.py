@@ -6,7 +6,8 @@ The floor of an output is the larger of
   bits: 16 of them would be a tolerance of an eighth of the output).
 The tolerance is 8 floors. Size and measured noise are taken per slice of each axis, so that scores beside
 pixel coordinates in one output are not judged by the coordinates' size; but a slice never counts for less
-than 1/16 of the whole output, since channels that cancel out inherit the noise of what they were summed from.
+than 1/16 of the whole output, since channels that cancel out inherit the noise of what they were summed from,
+and one in which noise was hardly seen (a saturated output) counts as the whole.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from graphmorph.proof.compare import elementwise, is_discrete
 FLOORS_TOLERATED = 8.0
 _SLICE_ELEMENTS = 64
 _SLICE_SHARE = 1.0 / 16.0
+_SLICE_SAMPLES = 32
 
 _ROUNDING = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 16 * 2.0**-23, "float64": 16 * 2.0**-52}
 
@@ -29,11 +31,12 @@ def rounding_share(dtype_name: str) -> float:
     return _ROUNDING.get(dtype_name, 2.0**-6 if dtype_name.startswith("float8") else 0.0)
 
 
-def slice_size(magnitude: np.ndarray) -> np.ndarray:
+def slice_size(magnitude: np.ndarray, samples: int = 0) -> np.ndarray:
     """Size of the neighbourhood of each element, broadcastable to the array's shape.
 
     For each element the smallest, over all axes, of the largest magnitude in its slice of that axis; slices
-    with fewer than 64 elements are not looked at.
+    with fewer than 64 elements are not looked at. A slice in which fewer than `samples` elements are not zero
+    says too little about its own size and counts as the whole does.
     """
     if magnitude.size == 0:
         return np.zeros((1,) * magnitude.ndim)
@@ -42,7 +45,11 @@ def slice_size(magnitude: np.ndarray) -> np.ndarray:
     for axis, length in enumerate(magnitude.shape):
         if length > 1 and magnitude.size // length >= _SLICE_ELEMENTS:
             others = tuple(other for other in range(magnitude.ndim) if other != axis)
-            size = np.minimum(size, magnitude.max(axis=others, keepdims=True))
+            largest = magnitude.max(axis=others, keepdims=True)
+            if samples:
+                seen = np.count_nonzero(magnitude, axis=others, keepdims=True)
+                largest = np.where(seen >= samples, largest, whole)
+            size = np.minimum(size, largest)
     return np.asarray(np.maximum(size, whole * _SLICE_SHARE))
 
 
@@ -61,7 +68,7 @@ def noise_floor(reference: np.ndarray, other: np.ndarray | None) -> np.ndarray:
         share = float(errors.error.mean()) if errors.error.size else 0.0
         return np.full((1,) * reference.ndim, share)
     rounding = rounding_share(reference.dtype.name) * slice_size(errors.magnitude)
-    return np.asarray(np.maximum(rounding, slice_size(errors.error)))
+    return np.asarray(np.maximum(rounding, slice_size(errors.error, samples=_SLICE_SAMPLES)))
 
 
 def noise_tolerance(floor: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
