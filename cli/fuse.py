@@ -30,17 +30,13 @@ destination_options = combined(
     ),
     click.option("--in-place", is_flag=True, help="Replace MODEL itself, once the result is proven."),
     click.option("--dry-run", is_flag=True, help="Rewrite and prove, but write nothing."),
-    click.option(
-        "--check", is_flag=True, help="Write nothing; exit 3 if MODEL is not in deploy form (a lint for CI)."
-    ),
+    click.option("--check", is_flag=True, help="Write nothing; exit 3 if MODEL is not in deploy form (a lint for CI)."),
 )
 
 pass_options = combined(
     repeated_names("--only", metavar="PASS", help="Run these passes and no other."),
     repeated_names("--skip", metavar="PASS", help="Run all passes but these."),
-    click.option(
-        "--keep", multiple=True, metavar="GLOB", help="Leave nodes with such names as they are (repeatable)."
-    ),
+    click.option("--keep", multiple=True, metavar="GLOB", help="Leave nodes with such names as they are (repeatable)."),
     click.option(
         "--set",
         "settings",
@@ -100,17 +96,13 @@ def fuse(
             **engine_options,
         )
     code, complaint = outcome(result, check=check)
-    publish(
-        result, code, check=check, json_file=json_file, junit_file=junit_file, quiet=quiet, verbose=verbose
-    )
+    publish(result, code, check=check, json_file=json_file, junit_file=junit_file, quiet=quiet, verbose=verbose)
     if complaint:
         complain(complaint)
     return code
 
 
-def destination_of(
-    model: Path, output: Path | None, *, in_place: bool, dry_run: bool, check: bool
-) -> Path | None:
+def destination_of(model: Path, output: Path | None, *, in_place: bool, dry_run: bool, check: bool) -> Path | None:
     """Where to write, or None.
 
     Raises:
@@ -119,9 +111,7 @@ def destination_of(
     given = {"--output": output is not None, "--in-place": in_place, "--dry-run": dry_run, "--check": check}
     chosen = [flag for flag, on in given.items() if on]
     if len(chosen) > 1:
-        raise click.UsageError(
-            f"{' and '.join(chosen)} exclude each other: give one", click.get_current_context()
-        )
+        raise click.UsageError(f"{' and '.join(chosen)} exclude each other: give one", click.get_current_context())
     if dry_run or check:
         return None
     if in_place:

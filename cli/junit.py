@@ -39,9 +39,7 @@ def fuse_suites(report: Report, *, proven: bool = True, check: bool = False) -> 
         if rewrite.certificate is not None and rewrite.certificate.verdict == "different":
             _problem(case, "failure", f"the certificate failed: {rewrite.summary}")
     for rewrite in report.rolled_back:
-        _problem(
-            _case(rewrites, rewrite.pass_name, rewrite.root), "failure", f"rolled back: {rewrite.summary}"
-        )
+        _problem(_case(rewrites, rewrite.pass_name, rewrite.root), "failure", f"rolled back: {rewrite.summary}")
     for refusal in report.refusals:
         _problem(_case(rewrites, refusal.pass_name, refusal.node), "skipped", refusal.reason)
     suites = [_counted(rewrites, report.seconds)]

@@ -39,7 +39,5 @@ def _read(labels: str, inputs: Path) -> NDArray[Any]:
     else:
         found = np.load(labels, allow_pickle=False)
     if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise UsageError(
-            f"--labels {labels}: one whole number a sample is wanted, not {found.dtype} {found.shape}"
-        )
+        raise UsageError(f"--labels {labels}: one whole number a sample is wanted, not {found.dtype} {found.shape}")
     return found

@@ -21,9 +21,7 @@ Exit codes: 0 ok or equal, 1 different (the proof failed), 2 could not
 ENTRIES = {
     "fuse": Entry("graphmorph.cli.fuse", "fuse", "From a training-form model to a proven deploy form."),
     "verify": Entry("graphmorph.cli.verify", "verify", "Compare two models on the same inputs."),
-    "inspect": Entry(
-        "graphmorph.cli.inspect", "inspect", "Show what is in a model, and what could be fused."
-    ),
+    "inspect": Entry("graphmorph.cli.inspect", "inspect", "Show what is in a model, and what could be fused."),
     "passes": Entry("graphmorph.cli.passes", "passes", "List the passes with their options."),
     "demo": Entry("graphmorph.cli.demo", "demo", "Fuse the example model that ships with the package."),
 }

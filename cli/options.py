@@ -45,9 +45,7 @@ def combined(*decorators: Decorator) -> Decorator:
 
 def repeated_names(flag: str, *, help: str, metavar: str, default: tuple[str, ...] = ()) -> Decorator:
     """An option that may be repeated, or take a list with commas."""
-    return click.option(
-        flag, multiple=True, default=default, callback=parse_names, metavar=metavar, help=help
-    )
+    return click.option(flag, multiple=True, default=default, callback=parse_names, metavar=metavar, help=help)
 
 
 proof_options = combined(
@@ -76,12 +74,8 @@ proof_options = combined(
     click.option(
         "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random samples."
     ),
-    click.option(
-        "--rtol", type=click.FloatRange(min=0), help="Relative tolerance, instead of the measured one."
-    ),
-    click.option(
-        "--atol", type=click.FloatRange(min=0), help="Absolute tolerance, instead of the measured one."
-    ),
+    click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance, instead of the measured one."),
+    click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance, instead of the measured one."),
     repeated_names(
         "--providers",
         metavar="NAME",
@@ -97,15 +91,11 @@ proof_options = combined(
     ),
 )
 
-json_option = click.option(
-    "--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout."
-)
+json_option = click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout.")
 
 report_options = combined(
     json_option,
-    click.option(
-        "--junit", "junit_file", type=INPUT_FILE, metavar="FILE", help="Write the verdicts as JUnit XML."
-    ),
+    click.option("--junit", "junit_file", type=INPUT_FILE, metavar="FILE", help="Write the verdicts as JUnit XML."),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
     click.option("-v", "--verbose", is_flag=True, help="List every rewrite and every refusal."),
 )

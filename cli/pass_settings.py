@@ -15,18 +15,14 @@ TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 
 
-def parse_settings(
-    _ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> list[tuple[str, str, str]]:
+def parse_settings(_ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str, str]]:
     """Option callback: (pass, option, text) of each; a text is typed once the pass is known."""
     settings = []
     for value in values:
         path, equals, text = value.partition("=")
         pass_name, dot, option = path.partition(".")
         if not (equals and dot and pass_name and option):
-            raise click.BadParameter(
-                f"{value!r} is not of the form PASS.OPTION=VALUE", param=param, param_hint="--set"
-            )
+            raise click.BadParameter(f"{value!r} is not of the form PASS.OPTION=VALUE", param=param, param_hint="--set")
         settings.append((pass_name, option.replace("-", "_"), text))
     return settings
 

@@ -45,8 +45,7 @@ def describe(name: str, rewrite: type[Rewrite]) -> dict[str, Any]:
         "summary": rewrite.summary,
         "origin": f"{rewrite.__module__}:{rewrite.__qualname__}",
         "options": [
-            {"name": option, "type": type_name(types[option]), "default": defaults[option]}
-            for option in types
+            {"name": option, "type": type_name(types[option]), "default": defaults[option]} for option in types
         ],
     }
 

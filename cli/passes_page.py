@@ -21,9 +21,7 @@ list of `graphmorph passes` through an entry point; see [writing-a-pass.md](writ
 
 def page(passes: dict[str, type[Rewrite]]) -> str:
     """The page as Markdown: a section a pass, in the order of the registry."""
-    return "\n".join(
-        [OPENING, *(_section(describe(name, rewrite), rewrite) for name, rewrite in passes.items())]
-    )
+    return "\n".join([OPENING, *(_section(describe(name, rewrite), rewrite) for name, rewrite in passes.items())])
 
 
 def own_passes() -> dict[str, type[Rewrite]]:

@@ -36,9 +36,7 @@ def render_proof(proof: Proof, *, verbose: bool = False) -> list[RenderableType]
             rows = _worst_rows(rows)
         parts.append(body(_table(rows, verbose=verbose)))
         if len(rows) > OUTPUTS_SHOWN and not verbose:
-            parts.append(
-                indented(f"and {plural(len(rows) - OUTPUTS_SHOWN, 'row')} more: --verbose lists all", "dim")
-            )
+            parts.append(indented(f"and {plural(len(rows) - OUTPUTS_SHOWN, 'row')} more: --verbose lists all", "dim"))
     return [*parts, *_details(proof)]
 
 
@@ -102,9 +100,7 @@ def _details(proof: Proof) -> Iterator[RenderableType]:
         yield from _float64(proof.float64_error)
     if proof.accuracy is not None:
         before, after = proof.accuracy["before"], proof.accuracy["after"]
-        yield Text.assemble(
-            "  accuracy ", (percent(before), "bold"), " before, ", (percent(after), "bold"), " after"
-        )
+        yield Text.assemble("  accuracy ", (percent(before), "bold"), " before, ", (percent(after), "bold"), " after")
     yield from (indented(note, "dim") for note in proof.notes)
 
 

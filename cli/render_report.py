@@ -39,14 +39,10 @@ def model_table(before: ModelSummary, after: ModelSummary) -> RenderableType:
     """Sizes of the two models, side by side."""
     result = table("", "before", "after", "")
     for name, old, new in _counts(before, after):
-        result.add_row(
-            name, count(old), count(new), Text(change(old, new), style="green" if _less(old, new) else "")
-        )
+        result.add_row(name, count(old), count(new), Text(change(old, new), style="green" if _less(old, new) else ""))
     old_bytes, new_bytes = before.weight_bytes, after.weight_bytes
     style = "green" if new_bytes < old_bytes else ""
-    result.add_row(
-        "weights", bytes_of(old_bytes), bytes_of(new_bytes), Text(change(old_bytes, new_bytes), style=style)
-    )
+    result.add_row("weights", bytes_of(old_bytes), bytes_of(new_bytes), Text(change(old_bytes, new_bytes), style=style))
     return result
 
 
@@ -79,9 +75,7 @@ def _what_happened(report: Report) -> str:
 def _pass_table(passes: list[PassReport]) -> RenderableType:
     result = table("pass", "kind", "rewrites", "left alone", "time", numbers_from=2)
     for one in passes:
-        result.add_row(
-            one.name, one.kind, count(len(one.rewrites)), count(len(one.refusals)), duration(one.seconds)
-        )
+        result.add_row(one.name, one.kind, count(len(one.rewrites)), count(len(one.refusals)), duration(one.seconds))
     return result
 
 
@@ -109,9 +103,7 @@ def refusal_section(refusals: list[RefusalReport], *, verbose: bool) -> list[Ren
         result.add_row(group.pass_name, count(len(group.refusals)), group.reason, group.refusals[0].node)
     parts.append(body(result))
     if len(groups) > EXAMPLES_SHOWN:
-        parts.append(
-            indented(f"and {plural(len(groups) - EXAMPLES_SHOWN, 'more reason')}: --verbose lists all", "dim")
-        )
+        parts.append(indented(f"and {plural(len(groups) - EXAMPLES_SHOWN, 'more reason')}: --verbose lists all", "dim"))
     return parts
 
 

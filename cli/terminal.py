@@ -26,9 +26,7 @@ def report_console() -> ReportConsole:
     """The console that reports are printed to."""
     console = ReportConsole(highlight=False, markup=False, emoji=False)
     return (
-        console
-        if console.is_terminal
-        else ReportConsole(highlight=False, markup=False, emoji=False, width=PLAIN_WIDTH)
+        console if console.is_terminal else ReportConsole(highlight=False, markup=False, emoji=False, width=PLAIN_WIDTH)
     )
 
 

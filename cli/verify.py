@@ -14,9 +14,7 @@ from graphmorph.cli.options import INPUT_FILE, proof_options, report_options
 @click.argument("reference", type=INPUT_FILE)
 @click.argument("candidate", type=INPUT_FILE)
 @proof_options
-@click.option(
-    "--float64", is_flag=True, help="Measure both models against a float64 run of REFERENCE (slow)."
-)
+@click.option("--float64", is_flag=True, help="Measure both models against a float64 run of REFERENCE (slow).")
 @report_options
 def verify(
     reference: Path,

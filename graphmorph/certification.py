@@ -19,6 +19,9 @@ def certificate_for(edit: Edit, facts: Facts) -> Certificate:
         step = step_of(node, facts)
         if not isinstance(step, Wall):
             steps[node.outputs[0].name] = step
+    for node in edit.old:
+        if node.op == "ScatterND" and not all(facts.constant(t) for t in node.inputs[1:]):
+            return Certificate(edit.root, "not certified", "its border is written with values of a dynamic shape")
     layouts = Layouts(steps, facts)
     read = {
         t.name: t
@@ -31,7 +34,7 @@ def certificate_for(edit: Edit, facts: Facts) -> Certificate:
     for name, tensor in read.items():
         if name in added:
             continue
-        shape = facts.shape(tensor)
+        shape = facts.shape(tensor) or layouts.shape(name)
         if shape is None:
             return Certificate(edit.root, "not certified", f"the shape of {name} is not known")
         sources[name] = _spec(name, list(shape), layouts)

@@ -12,7 +12,7 @@ from graphmorph.affine.candidates import SCALES, WEIGHTED
 from graphmorph.affine.operators.elementwise import dropout
 from graphmorph.affine.operators.rules import version_of
 from graphmorph.affine.operators.steps import Wall
-from graphmorph.facts import Facts, Reader
+from graphmorph.facts import Dimension, Facts, Reader
 from graphmorph.graph import constant_array
 
 #: Their constants are what quantisation is made of, or differ at every run.
@@ -38,6 +38,7 @@ EVALUATED_BYTES = 1 << 30
 
 
 def foldable(node: gs.Node, facts: Facts) -> bool:
+    """Whether a node may be evaluated ahead of time: ONNX's own, the same at every run, without subgraphs."""
     return (
         facts.is_standard(node)
         and node.op not in NEVER_FOLDED
@@ -69,9 +70,7 @@ def passes_through(node: gs.Node, facts: Facts) -> bool:
         return False
     if node.op == "Identity":
         return True
-    return node.op == "Dropout" and not isinstance(
-        dropout(node, facts, version_of("Dropout", facts.opset)), Wall
-    )
+    return node.op == "Dropout" and not isinstance(dropout(node, facts, version_of("Dropout", facts.opset)), Wall)
 
 
 def dead_nodes(facts: Facts) -> list[gs.Node]:
@@ -107,7 +106,7 @@ def known_dimensions(facts: Facts) -> Iterator[tuple[gs.Node, np.ndarray]]:
             yield node, picked.astype(np.int64)
 
 
-def _picked(node: gs.Node, shape: list[object], facts: Facts) -> np.ndarray | None:
+def _picked(node: gs.Node, shape: list[Dimension], facts: Facts) -> np.ndarray | None:
     dimensions = np.array(shape, dtype=object)
     if node.op == "Gather":
         indices = np.array(facts.integers(node.inputs[1]), dtype=np.int64).reshape(node.inputs[1].shape)
@@ -179,7 +178,7 @@ def accepted(values: dict[str, np.ndarray], facts: Facts) -> dict[str, np.ndarra
 
 
 def on_large_constants(facts: Facts) -> tuple[list[gs.Node], list[gs.Tensor]]:
-    """Nodes that read nothing but constants, and their outputs that other nodes read; none that would grow the model."""
+    """Nodes on constants alone, and those of their outputs that are read; none that would grow the model."""
     nodes: list[gs.Node] = []
     inside: set[str] = set()
     total = 0

@@ -46,6 +46,7 @@ class Editor:
         self._edit: Edit | None = None
         self._removed: set[int] = set()
         self._in_place_of: dict[int, list[gs.Node]] = {}
+        self._upstream: list[gs.Tensor] = []
 
     def begin(self, rewrite: str, root: str) -> None:
         """Start the edit of one site."""
@@ -144,6 +145,7 @@ class Editor:
         place = next((node for node in edit.old if any(t.name == edit.root for t in node.outputs)), None)
         roots = {t.name: t for node in edit.old for t in node.outputs if t.name in kept}
         for node in edit.old:
+            self._upstream.extend(node.inputs)
             _detach(node)
             self._removed.add(id(node))
         for node in edit.new:
@@ -172,12 +174,14 @@ class Editor:
         if len(node.outputs) == 1:
             self.names.release(output)
         fresh = self.names.fresh(output)
-        constant = gs.Constant(fresh, values) if values is not None else add_constant(self.graph, fresh, np.asarray(value))
+        constant = (
+            gs.Constant(fresh, values) if values is not None else add_constant(self.graph, fresh, np.asarray(value))
+        )
+        made_from = tuple(t.name for t in node.inputs if isinstance(t, gs.Constant))
+        self.edit.constants.append(ConstantEdit(self.rewrite, fresh, made_from))
         self.redirect(tensor, constant)
         if len(node.outputs) == 1:
             self.remove([node])
-        else:
-            self.edit.constants.append(ConstantEdit(self.rewrite, fresh, ()))
 
     def bypass(self, node: gs.Node) -> None:
         """Remove a node whose first output is its first input; a graph output keeps its name."""
@@ -208,6 +212,7 @@ class Editor:
         """Rebuild the node list once, after all sites of a round."""
         if not self._removed and not self._in_place_of:
             return
+        self._remove_orphans()
         nodes: list[gs.Node] = []
         for node in self.graph.nodes:
             nodes.extend(self._in_place_of.get(id(node), ()))
@@ -215,6 +220,19 @@ class Editor:
                 nodes.append(node)
         self.graph.nodes = nodes
         self._removed, self._in_place_of = set(), {}
+
+    def _remove_orphans(self) -> None:
+        """Take out nodes that fed only what was removed, and those that fed only them."""
+        while self._upstream:
+            for node in list(self._upstream.pop().inputs):
+                if id(node) in self._removed or not self.facts.is_standard(node):
+                    continue
+                if any(t.outputs or self.facts.is_pinned(t.name) or t.name in self.facts.kept for t in node.outputs):
+                    continue
+                self._upstream.extend(node.inputs)
+                _detach(node)
+                self._removed.add(id(node))
+                self.journal.nodes_removed += 1
 
 
 def _drop(items: list[Any], item: object) -> None:

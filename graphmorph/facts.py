@@ -37,8 +37,8 @@ class Reader:
 class Facts:
     """An index of one graph, linear to build. Keys are tensor names; a node is known by its first output.
 
-    `shapes` gives what shape inference knows; it stays valid while tensors keep their names. `kept` holds the first outputs of
-    nodes that the user asked to leave alone.
+    `shapes` gives what shape inference knows; it stays valid while tensors keep their names. `kept` holds the first
+    outputs of nodes that the user asked to leave alone.
     """
 
     def __init__(

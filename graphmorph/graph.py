@@ -30,9 +30,7 @@ class Graph(gs.Graph):
         (sequences, optionals) into plain tensors.
         """
         copied = super().copy(tensor_map)
-        types = {
-            name: tensor.type for name, tensor in self.tensors().items() if isinstance(tensor, gs.Variable)
-        }
+        types = {name: tensor.type for name, tensor in self.tensors().items() if isinstance(tensor, gs.Variable)}
         for name, tensor in copied.tensors().items():
             if isinstance(tensor, gs.Variable) and name in types:
                 tensor.type = types[name]

@@ -1,4 +1,4 @@
-"""The record of edits to constants: what moves optimizer state along with parameters, and what provenance is made of."""
+"""The record of edits to constants: it moves optimizer state along with parameters, and tells their provenance."""
 
 from __future__ import annotations
 

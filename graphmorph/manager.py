@@ -1,4 +1,4 @@
-"""Runs a pipeline of rewrites over a graph: finds, applies what does not overlap, and finds again until nothing changes."""
+"""Runs a pipeline of rewrites: finds sites, applies those that do not overlap, and finds again until none is left."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class RunResult:
 class PassManager:
     """A pipeline.
 
-    keep: globs of node names to leave as they are. certify: compute the certificate of each rewrite of an affine region.
-    max_rewrites: stop after so many, clean-up not counted. without: sites, by pass and root tensor, that are not applied;
-    that is how a rewrite is rolled back.
+    keep: globs of node names to leave as they are. certify: compute the certificate of each rewrite of an affine
+    region. max_rewrites: stop after so many, clean-up not counted. without: sites, by pass and root tensor, that are
+    not applied; that is how a rewrite is rolled back.
     """
 
     def __init__(

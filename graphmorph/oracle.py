@@ -85,9 +85,7 @@ def _apart(graph: Graph, nodes: list[gs.Node], outputs: list[gs.Tensor]) -> Grap
 
     return Graph(
         nodes=[
-            gs.Node(
-                n.op, n.name, n.attrs, [copied(t) for t in n.inputs], [copied(t) for t in n.outputs], n.domain
-            )
+            gs.Node(n.op, n.name, n.attrs, [copied(t) for t in n.inputs], [copied(t) for t in n.outputs], n.domain)
             for n in nodes
         ],
         outputs=[copied(t) for t in outputs],

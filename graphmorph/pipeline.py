@@ -87,9 +87,9 @@ def fuse(
 ) -> FuseResult:
     """Bring a model into its deploy form, prove that it computes the same, and write it.
 
-    model: a file, a Graph, or a ModelProto; it is not changed. output: where to write; None writes nothing (the graph of
-    the result has the edits). in_place: write to the model's own file. keep: globs of node names to leave alone. certify:
-    also certify every rewrite of an affine region for all inputs. The other options are those of `verify`.
+    model: a file, a Graph, or a ModelProto; it is not changed. output: where to write; None writes nothing (the graph
+    of the result has the edits). in_place: write to the model's own file. keep: globs of node names to leave alone.
+    certify: also certify every rewrite of an affine region for all inputs. The other options are those of `verify`.
 
     Nothing is written where the proof fails, unless rolling back single rewrites makes it pass; the exit code says so.
 
@@ -130,9 +130,9 @@ def fuse(
         if session is None:
             job.check(outcome, custom_ops)
         report = _report(job, outcome, time.perf_counter() - started)
-        if outcome.staged is not None and outcome.exit_code != 2 and job.target is not None:
-            if outcome.exit_code == 0 or outcome.rolled_back:
-                report.files = [str(path) for path in outcome.staged.commit()]
+        proven = outcome.exit_code == 0 or outcome.rolled_back
+        if proven and outcome.staged is not None and job.target is not None:
+            report.files = [str(path) for path in outcome.staged.commit()]
         report.seconds = time.perf_counter() - started
         return FuseResult(outcome.result.graph, report, outcome.exit_code)
 
@@ -180,9 +180,7 @@ class _Job:
         save(self.graph(), path)
         return path
 
-    def run(
-        self, *, certify: bool = False, without: Iterable[SiteKey] = (), limit: int | None = None
-    ) -> RunResult:
+    def run(self, *, certify: bool = False, without: Iterable[SiteKey] = (), limit: int | None = None) -> RunResult:
         graph, self._first = self._first or self.graph(), None
         return self.manager(certify, without, limit).run(graph)
 
@@ -234,9 +232,7 @@ def _prove(job: _Job, result: RunResult, session: ProofSession) -> _Outcome:
     return _Outcome(result, staged, proof, exit_code=2)
 
 
-def _rolled_back(
-    job: _Job, result: RunResult, session: ProofSession, staged: StagedModel, proof: Proof
-) -> _Outcome:
+def _rolled_back(job: _Job, result: RunResult, session: ProofSession, staged: StagedModel, proof: Proof) -> _Outcome:
     """Take back the rewrites that the proof fails with, one by one, and keep the rest."""
     staged.discard()
 

@@ -18,7 +18,9 @@ def _entries() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUP):
         if entry.name in found and found[entry.name].value != entry.value:
-            raise UsageError(f"two installed packages register a pass {entry.name}: {found[entry.name].value}, {entry.value}")
+            raise UsageError(
+                f"two installed packages register a pass {entry.name}: {found[entry.name].value}, {entry.value}"
+            )
         found[entry.name] = entry
     return found
 

@@ -42,7 +42,7 @@ def parameters_of(nodes: list[gs.Node]) -> int:
 
 
 def multiply_adds(facts: Facts) -> int | None:
-    """Multiply-adds of one run, of convolutions and matrix products; symbolic dimensions count as 1, unknown as None."""
+    """Multiply-adds of convolutions and matrix products in one run; symbolic dimensions count as 1, None: not known."""
     total = 0
     for node in facts.graph.nodes:
         if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or not facts.is_standard(node):

@@ -48,17 +48,11 @@ class PlacedConv(nn.Module):
         super().__init__()
         self.square, self.begin = square, begin
         before = [padding - dilation * first for first in begin]
-        after = [
-            padding - dilation * (square - size - first) for size, first in zip(sizes, begin, strict=True)
-        ]
+        after = [padding - dilation * (square - size - first) for size, first in zip(sizes, begin, strict=True)]
         symmetric = before == after
         own = (max(before[0], 0), max(before[1], 0)) if symmetric else (0, 0)
         #: zeros that the convolution's own symmetric padding cannot give: left, right, top, bottom
-        self.zeros = (
-            (0, 0, 0, 0)
-            if symmetric
-            else tuple(max(n, 0) for n in (before[1], after[1], before[0], after[0]))
-        )
+        self.zeros = (0, 0, 0, 0) if symmetric else tuple(max(n, 0) for n in (before[1], after[1], before[0], after[0]))
         self.crops = tuple((max(-n, 0), max(-m, 0)) for n, m in zip(before, after, strict=True))
         self.conv = nn.Conv2d(in_channels, out_channels, sizes, stride, own, dilation, groups, bias=bias)
         self.norm = nn.BatchNorm2d(out_channels) if norm else None
@@ -174,9 +168,7 @@ class ResidualBlock(nn.Module):
         self.first = AsymmetricConvolutionBlock(in_channels, channels, 3, stride=stride, padding=1)
         self.second = AsymmetricConvolutionBlock(channels, channels, 3, padding=1)
         same = stride == 1 and in_channels == channels
-        self.shortcut: nn.Module = (
-            nn.Identity() if same else ConvNorm(in_channels, channels, 1, stride=stride)
-        )
+        self.shortcut: nn.Module = nn.Identity() if same else ConvNorm(in_channels, channels, 1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` (batch, in, height, width) to (batch, channels, height/stride, width/stride)."""

@@ -55,9 +55,7 @@ def _specimen(build: Callable[[], nn.Module], shape: tuple[int, ...], layers: in
     return make
 
 
-def _acb(
-    kernel_size: int, in_channels: int = 8, out_channels: int = 12, **options: object
-) -> Callable[[], Specimen]:
+def _acb(kernel_size: int, in_channels: int = 8, out_channels: int = 12, **options: object) -> Callable[[], Specimen]:
     def build() -> nn.Module:
         return AsymmetricConvolutionBlock(in_channels, out_channels, kernel_size, **options)  # type: ignore[arg-type]
 
@@ -66,9 +64,7 @@ def _acb(
 
 def _asymmetric() -> dict[str, Callable[[], Specimen]]:
     blocks = {
-        f"acb_k{size}_p{padding}_s{stride}_g{groups}": _acb(
-            size, padding=padding, stride=stride, groups=groups
-        )
+        f"acb_k{size}_p{padding}_s{stride}_g{groups}": _acb(size, padding=padding, stride=stride, groups=groups)
         for size in (3, 5)
         for padding in range(7)
         for stride in (1, 2)
@@ -93,9 +89,7 @@ def _asymmetric() -> dict[str, Callable[[], Specimen]]:
 
 
 def _one_dimensional() -> nn.Module:
-    return nn.Sequential(
-        ConvNorm(8, 12, 5, padding=2, relu=True, dims=1), ConvNorm(12, 8, 3, groups=4, dims=1)
-    )
+    return nn.Sequential(ConvNorm(8, 12, 5, padding=2, relu=True, dims=1), ConvNorm(12, 8, 3, groups=4, dims=1))
 
 
 def _three_dimensional(bias: bool) -> nn.Module:

@@ -146,21 +146,15 @@ class DiverseBranchBlock(nn.Module):
     ) -> None:
         super().__init__()
         if padding != kernel_size // 2:
-            raise ValueError(
-                f"padding {padding} of a {kernel_size}x{kernel_size} block must be {kernel_size // 2}"
-            )
+            raise ValueError(f"padding {padding} of a {kernel_size}x{kernel_size} block must be {kernel_size // 2}")
         self.kernel_size, self.stride, self.padding, self.groups = kernel_size, stride, padding, groups
         mixing = groups < out_channels
         width = inner or (in_channels if mixing else 2 * in_channels)
-        self.origin = ConvNorm(
-            in_channels, out_channels, kernel_size, stride=stride, padding=padding, groups=groups
-        )
+        self.origin = ConvNorm(in_channels, out_channels, kernel_size, stride=stride, padding=padding, groups=groups)
         self.average = AverageBranch(
             in_channels, out_channels, kernel_size, stride=stride, padding=padding, groups=groups
         )
-        self.pointwise = (
-            ConvNorm(in_channels, out_channels, 1, stride=stride, groups=groups) if mixing else None
-        )
+        self.pointwise = ConvNorm(in_channels, out_channels, 1, stride=stride, groups=groups) if mixing else None
         self.serial = PointwiseThenConv(
             in_channels, width, out_channels, kernel_size, stride=stride, padding=padding, groups=groups
         )
@@ -208,9 +202,7 @@ class ResidualBlock(nn.Module):
         self.first = DiverseBranchBlock(in_channels, channels, 3, stride=stride, padding=1, relu=True)
         self.second = DiverseBranchBlock(channels, channels, 3, padding=1)
         same = stride == 1 and in_channels == channels
-        self.shortcut: nn.Module = (
-            nn.Identity() if same else ConvNorm(in_channels, channels, 1, stride=stride)
-        )
+        self.shortcut: nn.Module = nn.Identity() if same else ConvNorm(in_channels, channels, 1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` (batch, in, height, width) to (batch, channels, height/stride, width/stride)."""

@@ -53,9 +53,7 @@ def export_onnx(
 def _free_axes(rank: int, *, dynamic_batch: bool, dynamic_spatial: bool) -> dict[int, str]:
     axes = {0: AXIS_NAMES[0]} if dynamic_batch else {}
     if dynamic_spatial:
-        axes |= {
-            axis: AXIS_NAMES[axis] if axis < len(AXIS_NAMES) else f"axis_{axis}" for axis in range(2, rank)
-        }
+        axes |= {axis: AXIS_NAMES[axis] if axis < len(AXIS_NAMES) else f"axis_{axis}" for axis in range(2, rank)}
     return axes
 
 

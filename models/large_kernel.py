@@ -34,9 +34,7 @@ class LargeKernelBlock(nn.Module):
         self.kernel_size = kernel_size
         self.large = ConvNorm(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
         self.small = nn.ModuleList(
-            ConvNorm(
-                channels, channels, size, padding=dilation * (size // 2), dilation=dilation, groups=channels
-            )
+            ConvNorm(channels, channels, size, padding=dilation * (size // 2), dilation=dilation, groups=channels)
             for size, dilation in branches
         )
 

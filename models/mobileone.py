@@ -34,18 +34,12 @@ class MobileOneBlock(nn.Module):
         self.kernel_size, self.stride, self.groups = kernel_size, stride, groups
         self.padding = kernel_size // 2
         self.convolutions = nn.ModuleList(
-            ConvNorm(
-                in_channels, out_channels, kernel_size, stride=stride, padding=self.padding, groups=groups
-            )
+            ConvNorm(in_channels, out_channels, kernel_size, stride=stride, padding=self.padding, groups=groups)
             for _ in range(branches)
         )
-        self.scale = (
-            ConvNorm(in_channels, out_channels, 1, stride=stride, groups=groups) if kernel_size > 1 else None
-        )
+        self.scale = ConvNorm(in_channels, out_channels, 1, stride=stride, groups=groups) if kernel_size > 1 else None
         self.skip = nn.BatchNorm2d(in_channels) if stride == 1 and in_channels == out_channels else None
-        self.gate: nn.Module = (
-            SqueezeExcitation(out_channels, out_channels // 16 or 1) if excite else nn.Identity()
-        )
+        self.gate: nn.Module = SqueezeExcitation(out_channels, out_channels // 16 or 1) if excite else nn.Identity()
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,17 +63,13 @@ class MobileOneBlock(nn.Module):
             parts.append((place(kernel, sizes), bias))
         if self.skip is not None:
             scale, shift = scale_and_shift(self.skip)
-            parts.append(
-                (identity_kernel(len(scale), self.groups, sizes) * scale.reshape(-1, 1, 1, 1), shift)
-            )
+            parts.append((identity_kernel(len(scale), self.groups, sizes) * scale.reshape(-1, 1, 1, 1), shift))
         return add(*parts)
 
     def deploy(self) -> nn.Module:
         """Return convolution, squeeze and excitation if there is one, ReLU."""
         dtype = next(self.parameters()).dtype
-        conv = conv2d(
-            self.kernel_and_bias(), stride=self.stride, padding=self.padding, groups=self.groups, dtype=dtype
-        )
+        conv = conv2d(self.kernel_and_bias(), stride=self.stride, padding=self.padding, groups=self.groups, dtype=dtype)
         return nn.Sequential(conv, deploy_form(self.gate), nn.ReLU())
 
 

@@ -64,9 +64,7 @@ class LearnableRepLayer(nn.Module):
         same = out_channels == in_channels and stride == 1
         self.identity = nn.BatchNorm2d(in_channels) if same else None
         self.square = nn.ModuleList(
-            ConvNorm(
-                in_channels, out_channels, kernel_size, stride=stride, padding=self.padding, groups=groups
-            )
+            ConvNorm(in_channels, out_channels, kernel_size, stride=stride, padding=self.padding, groups=groups)
             for _ in range(branches)
         )
         self.pointwise = (
@@ -96,9 +94,7 @@ class LearnableRepLayer(nn.Module):
             parts.append((place(kernel, sizes), bias))
         if self.identity is not None:
             scale, shift = scale_and_shift(self.identity)
-            parts.append(
-                (identity_kernel(len(scale), self.groups, sizes) * scale.reshape(-1, 1, 1, 1), shift)
-            )
+            parts.append((identity_kernel(len(scale), self.groups, sizes) * scale.reshape(-1, 1, 1, 1), shift))
         kernel, bias = add(*parts)
         factor = self.affine.scale.detach().double()
         return kernel * factor, bias * factor + self.affine.bias.detach().double()

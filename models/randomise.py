@@ -54,9 +54,7 @@ def _randomise_affine(norm: _BatchNorm, generator: torch.Generator) -> None:
     norm.bias.copy_(0.3 * _normal((norm.num_features,), generator))
 
 
-def _calibrate(
-    module: nn.Module, norms: list[_BatchNorm], example: Tensor, generator: torch.Generator
-) -> None:
+def _calibrate(module: nn.Module, norms: list[_BatchNorm], example: Tensor, generator: torch.Generator) -> None:
     def measure(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         if isinstance(norm, _BatchNorm):
             _set_statistics(norm, inputs[0], generator)

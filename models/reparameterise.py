@@ -94,11 +94,7 @@ def average_kernel(channels: int, groups: int, sizes: Sequence[int]) -> Tensor:
 def place(kernel: Tensor, sizes: Sequence[int], begin: Sequence[int] | None = None) -> Tensor:
     """Embed ``kernel`` in zeros of ``sizes``, its first tap at ``begin`` (centred when not given)."""
     inner = kernel.shape[2:]
-    start = (
-        [(size - small) // 2 for size, small in zip(sizes, inner, strict=True)]
-        if begin is None
-        else list(begin)
-    )
+    start = [(size - small) // 2 for size, small in zip(sizes, inner, strict=True)] if begin is None else list(begin)
     placed = kernel.new_zeros(*kernel.shape[:2], *sizes)
     window = tuple(slice(first, first + small) for first, small in zip(start, inner, strict=True))
     placed[(slice(None), slice(None), *window)] = kernel

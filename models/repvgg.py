@@ -27,9 +27,7 @@ class RepVGGBlock(nn.Module):
         self.dense = ConvNorm(in_channels, out_channels, 3, stride=stride, padding=1, groups=groups)
         self.pointwise = ConvNorm(in_channels, out_channels, 1, stride=stride, groups=groups)
         self.identity = nn.BatchNorm2d(out_channels) if stride == 1 and in_channels == out_channels else None
-        self.gate: nn.Module = (
-            SqueezeExcitation(out_channels, out_channels // 16 or 1) if excite else nn.Identity()
-        )
+        self.gate: nn.Module = SqueezeExcitation(out_channels, out_channels // 16 or 1) if excite else nn.Identity()
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -49,11 +49,7 @@ class TransposedConvNorm(nn.Module):
             dtype=old.weight.dtype,
         )
         load_parameters(conv, fold_transposed_norm(conv_parameters(old), self.norm, old.groups))
-        return (
-            conv
-            if isinstance(self.activation, nn.Identity)
-            else nn.Sequential(conv, copy.deepcopy(self.activation))
-        )
+        return conv if isinstance(self.activation, nn.Identity) else nn.Sequential(conv, copy.deepcopy(self.activation))
 
 
 def decoder(channels: int = 16, groups: int = 1) -> nn.Sequential:

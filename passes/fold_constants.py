@@ -46,7 +46,13 @@ class FoldConstants(Rewrite):
     cleanup: ClassVar[bool] = True
 
     def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:
-        sites = [*_constant_nodes(facts), *_fills(facts), *_casts(facts), *_pass_throughs(facts), *_dead(facts)]
+        sites = [
+            *_constant_nodes(facts),
+            *_fills(facts),
+            *_casts(facts),
+            *_pass_throughs(facts),
+            *_dead(facts),
+        ]
         if not sites:
             sites = list(_asked(graph, facts))
         yield from sites

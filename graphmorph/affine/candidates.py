@@ -43,8 +43,10 @@ def branch_sums(facts: Facts) -> list[Candidate]:
             continue
         name = node.outputs[0].name
         data = [t.name for t in node.inputs if not facts.constant(t) and t.name]
-        if node.op not in passes_through or not data or (node.op not in SUMS and len(data) > 1):
+        if node.op not in passes_through or not data or (node.op in ("Mul", "Div") and len(data) > 1):
             continue
+        if node.op not in SUMS:
+            data = data[:1]
         sources = [origins.get(d, frozenset((d,))) for d in data]
         if node.op in SUMS and len(data) > 1 and _meet(sources) and _weighted_between(node, data, facts):
             along = tuple(dict.fromkeys(p for d in data if d in paths for p in (d, *paths[d])))
@@ -62,7 +64,10 @@ def _meet(sources: list[frozenset[str]]) -> bool:
 def _weighted_between(node: gs.Node, data: list[str], facts: Facts) -> bool:
     """At least two operands are made by affine nodes: a residual connection is no branch block."""
     ops = [facts.producer[d].op for d in data if d in facts.producer]
-    return sum(op in WEIGHTED or op in ("BatchNormalization", "AveragePool") or op in SUMS or op in SCALES for op in ops) > 1
+    return (
+        sum(op in WEIGHTED or op in ("BatchNormalization", "AveragePool") or op in SUMS or op in SCALES for op in ops)
+        > 1
+    )
 
 
 def series(facts: Facts) -> list[Candidate]:
@@ -109,13 +114,13 @@ def _shared(name: str, facts: Facts) -> str:
 
 def foldables(facts: Facts) -> list[Candidate]:
     """Batch normalisations, constant scales and offsets behind a weighted node, and pads before one."""
-    found = []
+    found: list[Candidate] = []
     for node in facts.order:
         for body in node.subgraphs(recursive=True):
             found.extend(_inside(node, body))
         if not node.outputs:
             continue
-        data = next((t for t in node.inputs if not facts.constant(t) and t.name), None)
+        data = next((t for t in node.inputs if t.name and not _meant_constant(t, facts)), None)
         if data is None:
             continue
         name = node.outputs[0].name
@@ -151,16 +156,20 @@ def _reading(name: str, facts: Facts) -> tuple[str, ...]:
 
 def _behind_weights(node: gs.Node, data: gs.Tensor, facts: Facts) -> bool:
     producer = facts.producer.get(data.name)
-    fixed = any(facts.constant(t) or t.name in facts.overridable for t in node.inputs)
+    fixed = any(_meant_constant(t, facts) for t in node.inputs)
     if producer is None or producer.op not in WEIGHTED or not fixed or _gated(data.name, facts):
         return False
     return not (producer.op == "MatMul" and node.op == "Add")
 
 
+def _meant_constant(tensor: gs.Tensor, facts: Facts) -> bool:
+    return facts.constant(tensor) or tensor.name in facts.overridable
+
+
 def _gated(name: str, facts: Facts) -> bool:
-    """Whether the tensor is multiplied by another: then the constants beside it are those of an activation (x * gate(x))."""
+    """Whether another tensor multiplies it: then the constants beside it belong to an activation, x * gate(x)."""
     return any(
-        reader.node.op == "Mul" and not any(facts.constant(t) for t in reader.node.inputs)
+        reader.node.op == "Mul" and not any(_meant_constant(t, facts) for t in reader.node.inputs)
         for reader in facts.readers[name]
     )
 
@@ -181,4 +190,5 @@ def _neighbours(node: gs.Node, data: gs.Tensor, facts: Facts) -> str:
     readers = [reader.node.op for reader in facts.readers[node.outputs[0].name]]
     if facts.is_pinned(node.outputs[0].name):
         readers.append("the graph's caller" if node.outputs[0].name in facts.outputs else "a subgraph")
-    return f"{made}, and its output is read by {', '.join(sorted(set(readers))) or 'nobody'}: no weights beside it to fold it into"
+    read_by = ", ".join(sorted(set(readers))) or "nobody"
+    return f"{made}, and its output is read by {read_by}: no weights beside it to fold it into"

@@ -72,9 +72,7 @@ class _Region:
     opset: int
     constants: Mapping[str, npt.NDArray[Any]]
 
-    def run(
-        self, feeds: Mapping[str, Array], replaced: Mapping[str, Any] | None = None, **options: bool
-    ) -> Array:
+    def run(self, feeds: Mapping[str, Array], replaced: Mapping[str, Any] | None = None, **options: bool) -> Array:
         constants = {**self.constants, **(replaced or {})}
         values = evaluate(self.nodes, feeds, self.opset, constants=constants, **options)
         if self.root not in values:
@@ -135,9 +133,7 @@ class _Comparison:
         except EvaluationError as failure:
             raise _Difference(f"{stage}, the rewritten region does not evaluate: {failure}") from failure
         if values.shape != reference.shape:
-            raise _Difference(
-                f"{stage}, '{candidate.root}' has shape {values.shape} instead of {reference.shape}"
-            )
+            raise _Difference(f"{stage}, '{candidate.root}' has shape {values.shape} instead of {reference.shape}")
         error = np.abs(values - reference)
         wrong = ~(error <= tolerance)  # so that NaN is wrong
         if wrong.any():
@@ -176,9 +172,7 @@ def certify(
             (rewritten, after),
         )
     ]
-    comparison = _Comparison(
-        sides[0], sides[1], sides[2], _precision(after.values()), _border_precision(original)
-    )
+    comparison = _Comparison(sides[0], sides[1], sides[2], _precision(after.values()), _border_precision(original))
     verdict: Verdict = "equal"
     try:
         reason = _compare_rounding(after, exact_constants)
@@ -228,9 +222,7 @@ def _dense(
     return {name: generator.standard_normal(spec.shape(batch, sizes[name])) for name, spec in sources.items()}
 
 
-def _baked_batch(
-    nodes: Sequence[gs.Node], sources: Mapping[str, SourceSpec], sizes: Sizes, opset: int
-) -> int:
+def _baked_batch(nodes: Sequence[gs.Node], sources: Mapping[str, SourceSpec], sizes: Sizes, opset: int) -> int:
     """The batch size for which the ScatterND indices of the region were made: the first that evaluates."""
     updates = [tensor.shape for node in nodes if node.op == "ScatterND" for tensor in node.inputs[2:3]]
     candidates = [
@@ -268,9 +260,7 @@ def _compare_rounding(stored: Mapping[str, npt.NDArray[Any]], exact: Mapping[str
     for name in stored.keys() & exact.keys():
         array, wanted = stored[name], np.asarray(exact[name])
         if array.shape != wanted.shape:
-            raise _Difference(
-                f"constant '{name}' has shape {array.shape}, its unrounded values {wanted.shape}"
-            )
+            raise _Difference(f"constant '{name}' has shape {array.shape}, its unrounded values {wanted.shape}")
         limits = ml_dtypes.finfo(array.dtype)
         scale = np.maximum(np.abs(wanted), float(limits.smallest_normal))
         wrong = ~(np.abs(array.astype(np.float64) - wanted) <= float(limits.eps) * scale)
@@ -316,8 +306,6 @@ def _border_share(region: _Region, feeds: Mapping[str, Array]) -> Array:
         if node.op == "ScatterND" and isinstance(node.inputs[2], gs.Constant):
             data, updates = node.inputs[0].name, node.inputs[2].name
             inside = float(np.max(values[data], initial=0.0)) if data in values else 0.0
-            borders[updates] = np.maximum(
-                np.abs(np.asarray(region.constants[updates], dtype=np.float64)), inside
-            )
+            borders[updates] = np.maximum(np.abs(np.asarray(region.constants[updates], dtype=np.float64)), inside)
     without = {name: np.zeros_like(border) for name, border in borders.items()}
     return np.maximum(region.magnitude(zeros, borders) - region.magnitude(zeros, without), 0.0)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnx.helper
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
@@ -14,6 +13,7 @@ from graphmorph.affine.kernel import Window, enclosing_window, merged_weights
 from graphmorph.affine.plan import Group, Plan, carries_bias, is_matrix, uses_gemm
 from graphmorph.affine.region import Search
 from graphmorph.editor import Editor
+from graphmorph.onnx_door.element_types import numpy_type
 
 
 class Emitter:
@@ -24,17 +24,15 @@ class Emitter:
         self.facts = search.facts
         self.root = self.facts.tensors[plan.cone.root]
         self.dtype = self._dtype()
-        self.made_from = tuple(
-            t.name for node in plan.cone.nodes for t in node.inputs if isinstance(t, gs.Constant)
-        )
+        self.made_from = tuple(t.name for node in plan.cone.nodes for t in node.inputs if isinstance(t, gs.Constant))
         self.pending_bias = plan.form.bias
 
     def _dtype(self) -> np.dtype[Any]:
-        known = self.facts.dtype(self.root)
-        if known:
-            return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(known))
+        known = numpy_type(self.facts.dtype(self.root) or 0)
+        if known is not None:
+            return np.dtype(known)
         constants = (t for node in self.plan.cone.nodes for t in node.inputs if isinstance(t, gs.Constant))
-        return np.dtype(next(c.dtype for c in constants if str(c.dtype) in ("float16", "bfloat16", "float32", "float64")))
+        return np.dtype(next(c.dtype for c in constants if "float" in str(c.dtype)))
 
     def emit(self) -> None:
         """Stage the whole replacement."""
@@ -56,7 +54,9 @@ class Emitter:
         self.editor.remove(self.plan.cone.nodes)
 
     def _output(self, last: bool, name: str) -> gs.Variable:
-        return self.editor.root_stand_in(self.root) if last else self.editor.tensor(self.root, f"{self.root.name}_{name}")
+        return (
+            self.editor.root_stand_in(self.root) if last else self.editor.tensor(self.root, f"{self.root.name}_{name}")
+        )
 
     def _add(self, left: gs.Tensor, right: gs.Tensor, *, last: bool) -> gs.Tensor:
         output = self._output(last, "sum")
@@ -72,7 +72,11 @@ class Emitter:
         if group.is_scale:
             scale = sum((term.kernel.weights()[:, 0, 0] for term in group.terms), np.zeros(self.plan.form.channels))
             self.editor.node(
-                "Mul", f"{self.root.name}_scale", [source, self._vector(scale, "scale")], output, in_place_of=node
+                "Mul",
+                f"{self.root.name}_scale",
+                [source, self._vector(scale, "scale")],
+                output,
+                in_place_of=node,
             )
         elif self.plan.form.rank > 0:
             self._convolution(group, source, output, node)

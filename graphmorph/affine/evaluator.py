@@ -115,9 +115,7 @@ def in_order(nodes: Sequence[gs.Node], fed: Collection[str]) -> list[gs.Node]:
     return order
 
 
-def _read(
-    node: gs.Node, tensor: Any, values: Values, known: dict[str, npt.NDArray[Any]], magnitude: bool
-) -> Any:
+def _read(node: gs.Node, tensor: Any, values: Values, known: dict[str, npt.NDArray[Any]], magnitude: bool) -> Any:
     """Value of one input, None when it is omitted."""
     if not tensor.name:
         return None
@@ -125,9 +123,7 @@ def _read(
         return values[tensor.name]
     if tensor.name not in known:
         if not isinstance(tensor, gs.Constant):
-            raise EvaluationError(
-                f"{_where(node)}: tensor '{tensor.name}' is neither fed, produced nor constant"
-            )
+            raise EvaluationError(f"{_where(node)}: tensor '{tensor.name}' is neither fed, produced nor constant")
         known[tensor.name] = constant_array(tensor)
     array = _widened(known[tensor.name])
     return np.abs(array) if magnitude and array.dtype == np.float64 else array

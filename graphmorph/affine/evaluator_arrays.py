@@ -72,9 +72,7 @@ def window(offsets: Sequence[int], strides: Sequence[int], counts: Sequence[int]
     """Index of the elements that one tap reads: batch and channels whole, `counts` positions `strides`
     apart.
     """
-    spatial = (
-        slice(o, o + s * (m - 1) + 1 if m else o, s) for o, s, m in zip(offsets, strides, counts, strict=True)
-    )
+    spatial = (slice(o, o + s * (m - 1) + 1 if m else o, s) for o, s, m in zip(offsets, strides, counts, strict=True))
     return (slice(None), slice(None), *spatial)
 
 
@@ -92,13 +90,10 @@ def convolve(
     batch, channels = x.shape[:2]
     out, per_group, *kernel = weight.shape
     if channels != per_group * groups or out % groups:
-        raise ValueError(
-            f"weight {weight.shape} in {groups} group(s) does not fit an input of {channels} channels"
-        )
+        raise ValueError(f"weight {weight.shape} in {groups} group(s) does not fit an input of {channels} channels")
     x = crop_or_pad(x, [(0, 0), (0, 0), *pads])
     counts = [
-        (n - d * (k - 1) - 1) // s + 1
-        for n, k, s, d in zip(x.shape[2:], kernel, strides, dilations, strict=True)
+        (n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], kernel, strides, dilations, strict=True)
     ]
     if min(counts, default=1) < 0:
         raise ValueError(f"a kernel of {kernel} is larger than its padded input {x.shape}")
@@ -149,9 +144,7 @@ def convolve_transposed(
     """ConvTranspose without bias. x: (batch, in, *sizes), weight: (in, out/groups, *kernel)."""
     batch, channels, *sizes = x.shape
     if weight.shape[0] != channels or channels % groups:
-        raise ValueError(
-            f"weight {weight.shape} in {groups} group(s) does not fit an input of {channels} channels"
-        )
+        raise ValueError(f"weight {weight.shape} in {groups} group(s) does not fit an input of {channels} channels")
     per_group, *kernel = weight.shape[1:]
     full = [
         s * (n - 1) + d * (k - 1) + 1 + extra

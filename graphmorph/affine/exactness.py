@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 Sizes = tuple[int | None, ...]
 
-def border_disagreement(
-    outer: Kernel, inner: Kernel, form: Form, outside: Float64 | float, source: str
-) -> str | None:
+
+def border_disagreement(outer: Kernel, inner: Kernel, form: Form, outside: Float64 | float, source: str) -> str | None:
     """Why `outer` over `inner` is not one kernel, or None if it is.
 
     `outer` may read positions q of the inner tensor outside [0, size). There it sees `outside`, while the composed

@@ -72,6 +72,7 @@ def source_form(name: str, channels: int, layout: Layout, size: Sizes, batch: tu
 
 
 def nonzero(bias: Float64) -> Float64 | None:
+    """The bias, or None where it is zero throughout. `bias`: (channels,)."""
     return bias if np.any(bias) else None
 
 
@@ -81,9 +82,7 @@ def scaled(form: Form, scale: Float64, offset: Float64) -> Form:
         Term(t.source, scale_outputs(t.kernel, scale), t.costs, t.joints) if np.any(scale != 1.0) else t
         for t in form.terms
     )
-    return Form(
-        terms, nonzero(form.dense_bias() * scale + offset), form.channels, form.layout, form.size, form.batch
-    )
+    return Form(terms, nonzero(form.dense_bias() * scale + offset), form.channels, form.layout, form.size, form.batch)
 
 
 def added(forms: list[Form], signs: list[float]) -> Form:
@@ -95,7 +94,9 @@ def added(forms: list[Form], signs: list[float]) -> Form:
     first = forms[0]
     for other in forms[1:]:
         if other.channels != first.channels:
-            raise InexactError(f"the summands have {first.channels} and {other.channels} channels, so the sum broadcasts")
+            raise InexactError(
+                f"the summands have {first.channels} and {other.channels} channels, so the sum broadcasts"
+            )
         if other.layout != first.layout or other.rank != first.rank:
             raise InexactError("the summands keep their channels on different axes")
     terms = tuple(
@@ -174,9 +175,7 @@ class Passage:
     after: str | None = None
 
 
-def applied(
-    outer: Kernel, form: Form, bias: Float64 | None, passage: Passage, outside: Float64 | float = 0.0
-) -> Form:
+def applied(outer: Kernel, form: Form, bias: Float64 | None, passage: Passage, outside: Float64 | float = 0.0) -> Form:
     """A window operator over a form.
 
     `bias`: (out,) or None. `outside`: what the operator reads beyond the tensor's bounds, a number or (channels,).

@@ -47,9 +47,7 @@ def _site(plan: Plan, search: Search) -> Site:
     return Site(plan.cone.root, plan.cone.outputs, describe(plan), Fusion(plan, search))
 
 
-def _refusals(
-    search: Search, plans: list[Plan], sites: list[Site], candidates: list[Candidate]
-) -> Iterator[Refusal]:
+def _refusals(search: Search, plans: list[Plan], sites: list[Site], candidates: list[Candidate]) -> Iterator[Refusal]:
     taken = frozenset().union(*(site.claims for site in sites))
     where = {name: plan for plan in plans for name in plan.cone.outputs}
     for candidate in candidates:
@@ -78,8 +76,10 @@ def reason_for(candidate: Candidate, search: Search, plan: Plan | None) -> str:
     own = candidate.shared or search.blame.get(candidate.output)
     if own is not None:
         return own
-    if plan is not None and not plan.pays and plan.macs_as_one > plan.macs_before:
-        return f"one kernel would take {plan.macs_as_one:.0f} multiply-adds a position instead of {plan.macs_before:.0f}"
+    if plan is not None and len(plan.groups) > 1 and plan.macs_as_one > plan.macs_before:
+        return (
+            f"one kernel would take {plan.macs_as_one:.0f} multiply-adds a position instead of {plan.macs_before:.0f}"
+        )
     if plan is not None and plan.merges and not plan.pays:
         return (
             f"one kernel would take {plan.macs_after:.0f} multiply-adds a position instead of {plan.macs_before:.0f}, "

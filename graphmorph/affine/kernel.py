@@ -104,8 +104,7 @@ def window(
         for index in product(*(range(size) for size in shape))
     )
     size_term = tuple(
-        begin + end - d * (k - 1) - 1
-        for begin, end, d, k in zip(pads_begin, pads_end, dilation, shape, strict=True)
+        begin + end - d * (k - 1) - 1 for begin, end, d, k in zip(pads_begin, pads_end, dilation, shape, strict=True)
     )
     taps = len(offsets)
     flat = lambda: weights().reshape(out_channels, in_channels // groups, taps)  # noqa: E731
@@ -164,7 +163,8 @@ def tap_sum(weights: Float64, groups: int, values: Float64) -> Float64:
     """
     out_channels, per_group, _ = weights.shape
     blocks = weights.sum(axis=2).reshape(groups, out_channels // groups, per_group)
-    return np.matmul(blocks, values.reshape(groups, per_group, 1)).reshape(out_channels)
+    sums: Float64 = np.matmul(blocks, values.reshape(groups, per_group, 1))
+    return sums.reshape(out_channels)
 
 
 def compose(outer: Kernel, inner: Kernel) -> Kernel:
@@ -192,10 +192,7 @@ def compose(outer: Kernel, inner: Kernel) -> Kernel:
         groups,
         offsets,
         tuple(s1 * s2 for s1, s2 in zip(inner.stride, outer.stride, strict=True)),
-        tuple(
-            c1 + s1 * (1 + c2)
-            for c1, s1, c2 in zip(inner.size_term, inner.stride, outer.size_term, strict=True)
-        ),
+        tuple(c1 + s1 * (1 + c2) for c1, s1, c2 in zip(inner.size_term, inner.stride, outer.size_term, strict=True)),
         weights,
     )
 
@@ -229,7 +226,8 @@ def _product(outer: Kernel, inner: Kernel, groups: int) -> Float64:
     rows = outer.out_channels
     if inner.groups == inner.in_channels == inner.out_channels:
         middle = _middle_channels(outer)
-        return (second[:, :, :, None] * first[middle, 0][:, :, None, :]).reshape(rows, second.shape[1], -1)
+        products: Float64 = second[:, :, :, None] * first[middle, 0][:, :, None, :]
+        return products.reshape(rows, second.shape[1], -1)
     if outer.groups == outer.in_channels:
         middle = _middle_channels(outer)[:, 0]
         products = second[:, 0][:, None, :, None] * first[middle][:, :, None, :]

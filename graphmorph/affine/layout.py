@@ -17,6 +17,7 @@ class Layouts:
         self._parent: dict[str, str] = {}
         self._label: dict[str, Layout] = {}
         self._channels: dict[str, int] = {}
+        self._asked: dict[str, tuple[Dimension, ...]] = {}
         for output, step in steps.items():
             if not isinstance(step, Window):
                 for data in inputs_of(step):
@@ -25,7 +26,7 @@ class Layouts:
             self._mark(output, step)
 
     def of(self, name: str) -> Layout:
-        """"first" where nothing says otherwise."""
+        """ "first" where nothing says otherwise."""
         return self._label.get(self._find(name), "first")
 
     def channels(self, name: str) -> int | None:
@@ -33,15 +34,19 @@ class Layouts:
         return self._channels.get(name)
 
     def shape(self, name: str) -> tuple[Dimension, ...] | None:
-        """The shape of a tensor, or None."""
+        """The shape of a tensor; where nobody inferred it, the rank and channels that a convolution asks of it."""
         known = self._facts.shapes.get(name)
-        return known.shape if known is not None else None
+        if known is not None and known.shape is not None:
+            return known.shape
+        return self._asked.get(name)
 
     def _mark(self, output: str, step: Step) -> None:
         if isinstance(step, Window):
             self._label.setdefault(self._find(output), step.axis)
             self._label.setdefault(self._find(step.data), step.axis)
             self._channels.setdefault(step.data, step.kernel.in_channels)
+            if step.kernel.rank:
+                self._asked.setdefault(step.data, (None, step.kernel.in_channels, *(None,) * step.kernel.rank))
         elif isinstance(step, Scale | Sum):
             if step.axis is not None:
                 self._label.setdefault(self._find(output), step.axis)

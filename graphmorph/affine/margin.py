@@ -22,6 +22,9 @@ STORED_ROUNDINGS = 8
 #: Margins are replayed only where the padded tensor has at most this many elements.
 MAX_ELEMENTS = 1 << 26
 
+#: A batch of a size not known is replayed as one sample; scatters must then treat all samples alike.
+ANY_BATCH = 1
+
 
 @dataclass(frozen=True, eq=False)
 class Margin:
@@ -47,10 +50,10 @@ def padded(step: Border, form: Form, passage: Passage) -> Form | Margin:
 
 
 def _open_margin(step: Border, form: Form, passage: Passage) -> Margin:
-    shape = (*form.batch, form.channels, *form.size)
-    if any(not isinstance(n, int) for n in shape) or min((*step.begin, *step.end)) < 0:
+    if any(n is None for n in form.size) or min((*step.begin, *step.end)) < 0:
         raise InexactError("it pads with a value that is not the bias of its input, whose size is not static")
-    sizes = [int(n) for n in shape if n is not None]
+    batch = [n if isinstance(n, int) else ANY_BATCH for n in form.batch]
+    sizes = [*batch, form.channels, *(n for n in form.size if n is not None)]
     outer = [*sizes[:2], *(b + n + e for b, n, e in zip(step.begin, sizes[2:], step.end, strict=True))]
     if int(np.prod(outer)) > MAX_ELEMENTS:
         raise InexactError(f"it pads with a value that is not the bias of its input, over {outer} elements")
@@ -66,9 +69,7 @@ def _interior(begin: tuple[int, ...], sizes: list[int]) -> tuple[slice, ...]:
 def permuted(step: Permute, margin: Margin) -> Margin:
     """Replay a Transpose."""
     order = tuple(margin.order[axis] for axis in step.order)
-    return Margin(
-        margin.inner, margin.begin, margin.end, margin.border.transpose(step.order), order, margin.passage
-    )
+    return Margin(margin.inner, margin.begin, margin.end, margin.border.transpose(step.order), order, margin.passage)
 
 
 def scattered(step: Scatter, margin: Margin) -> Margin:
@@ -82,9 +83,15 @@ def scattered(step: Scatter, margin: Margin) -> Margin:
     places = step.indices.reshape(-1, depth)
     limits = np.array(border.shape[:depth])
     expected = (*step.indices.shape[:-1], *border.shape[depth:])
-    if depth > border.ndim or np.any(places < -limits) or np.any(places >= limits) or step.updates.shape != expected:
-        raise InexactError("ScatterND writes outside its data, or updates of another shape")
-    border[tuple(places.T)] = np.asarray(step.updates, dtype=np.float64).reshape(-1, *border.shape[depth:])
+    if depth > border.ndim or np.any(places < -limits) or np.any(places >= limits):
+        raise InexactError("ScatterND writes outside its data")
+    if not isinstance(margin.inner.batch[0], int) and margin.order.index(0) < depth:
+        raise InexactError("ScatterND writes to single samples of a batch whose size is not known")
+    try:
+        updates = np.broadcast_to(np.asarray(step.updates, dtype=np.float64), expected)
+    except ValueError:
+        raise InexactError(f"ScatterND writes updates of shape {step.updates.shape}, not {expected}") from None
+    border[tuple(places.T)] = updates.reshape(-1, *border.shape[depth:])
     return Margin(margin.inner, margin.begin, margin.end, border, margin.order, margin.passage)
 
 
@@ -112,5 +119,9 @@ def closed(margin: Margin, dtype: int | None) -> Form:
 
 
 def _epsilon(dtype: int | None) -> float:
-    known = {onnx.TensorProto.DOUBLE: 2.0**-52, onnx.TensorProto.FLOAT16: 2.0**-10, onnx.TensorProto.BFLOAT16: 2.0**-7}
+    known: dict[int, float] = {
+        int(onnx.TensorProto.DOUBLE): 2.0**-52,
+        int(onnx.TensorProto.FLOAT16): 2.0**-10,
+        int(onnx.TensorProto.BFLOAT16): 2.0**-7,
+    }
     return known.get(dtype or 0, 2.0**-23)

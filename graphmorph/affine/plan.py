@@ -105,7 +105,7 @@ def plan_of(region: Region) -> Plan:
 
 
 def _cost_before(form: Form) -> float:
-    """Multiply-adds of the region's nodes per output position: those of a node count once, however many terms share it."""
+    """Multiply-adds of the region's nodes per output position; a node that several terms share counts once."""
     costs: dict[str, float] = {}
     for term in form.terms:
         stride = 1.0

@@ -41,16 +41,12 @@ class SourceSpec:
 
     def __post_init__(self) -> None:
         if len(self.sizes) != max(self.rank - 2, 0):
-            raise ValueError(
-                f"a source of rank {self.rank} has {max(self.rank - 2, 0)} sizes, not {self.sizes}"
-            )
+            raise ValueError(f"a source of rank {self.rank} has {max(self.rank - 2, 0)} sizes, not {self.sizes}")
 
     def shape(self, batch: int, sizes: Sequence[int]) -> tuple[int, ...]:
         if self.rank < 2:
             return (self.channels,) * self.rank
-        return (
-            (batch, self.channels, *sizes) if self.channel_axis == "first" else (batch, *sizes, self.channels)
-        )
+        return (batch, self.channels, *sizes) if self.channel_axis == "first" else (batch, *sizes, self.channels)
 
 
 class NoProbeSizeError(GraphmorphError):
@@ -148,14 +144,10 @@ def probe_sizes(nodes: Sequence[gs.Node], sources: Mapping[str, SourceSpec], ops
     if not all(per_axis):
         if static:
             return [full]
-        raise NoProbeSizeError(
-            "found no sizes of the sources at which all tensors of the region fit together"
-        )
+        raise NoProbeSizeError("found no sizes of the sources at which all tensors of the region fit together")
     rounds = max((len(choices) for choices in per_axis), default=1)
     # Axes are a step apart from each other, so that shapes are not square and a confusion of axes shows.
-    picks = [
-        [choices[(r + axis) % len(choices)] for axis, choices in enumerate(per_axis)] for r in range(rounds)
-    ]
+    picks = [[choices[(r + axis) % len(choices)] for axis, choices in enumerate(per_axis)] for r in range(rounds)]
     return [{name: tuple(pick[name] for pick in row if name in pick) for name in sources} for row in picks]
 
 
@@ -231,9 +223,7 @@ def _step(node: gs.Node, tensor_axis: int, axis: int, opset: int, rank: int) -> 
         for sliced, start, stop, stride in _slices(node, opset, rank):
             if sliced == tensor_axis:
                 edges = sum(abs(bound) for bound in (start, stop) if abs(bound) < _FAR)
-                return _Step(
-                    bounds=slice(start, None if stop >= _FAR else stop, stride), stride=stride, reach=edges
-                )
+                return _Step(bounds=slice(start, None if stop >= _FAR else stop, stride), stride=stride, reach=edges)
     return _Step()
 
 

@@ -13,12 +13,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from graphmorph.affine.candidates import WEIGHTED
 from graphmorph.affine.form import Form, InexactError, Layout, Passage, added, applied, scaled, source_form
 from graphmorph.affine.layout import Layouts
 from graphmorph.affine.margin import Margin, closed, padded, permuted, scattered
 from graphmorph.affine.operators.rules import step_of
-from graphmorph.affine.operators.steps import Border, Permute, Scale, Scatter, Step, Sum, Wall, Window, inputs_of
+from graphmorph.affine.operators.steps import (
+    Border,
+    Permute,
+    Scale,
+    Scatter,
+    Step,
+    Sum,
+    Wall,
+    Window,
+    inputs_of,
+)
 from graphmorph.facts import Facts
 
 
@@ -46,9 +55,9 @@ class Region:
 class Search:
     """Finds regions.
 
-    `merge_branches`: sums of tensors and convolutions of convolutions belong to a region; without it each region is one
-    convolution with the scales, offsets and paddings around it. By node output, `walls` says why a node is in no region,
-    and `blame` why one that could be is not in the region that it would have joined.
+    `merge_branches`: sums of tensors and convolutions of convolutions belong to a region; without it each region is
+    one convolution with the scales, offsets and paddings around it. By node output, `walls` says why a node is in no
+    region, and `blame` why one that could be is not in the region that it would have joined.
     """
 
     facts: Facts
@@ -152,10 +161,10 @@ class Search:
         return forms[name] if open_margin else self._closed(name, forms)
 
     def _source(self, name: str) -> Form:
-        shape = self.layouts.shape(name)
         layout: Layout = self.layouts.of(name)
+        shape = self.layouts.shape(name)
         if shape is None or len(shape) < 2:
-            raise InexactError(f"the shape of {name} is not known{self._because(name)}")
+            raise InexactError(f"the shape of {name} is not known")
         axis = 1 if layout == "first" else len(shape) - 1
         channels = shape[axis] if isinstance(shape[axis], int) else self.layouts.channels(name)
         if not isinstance(channels, int) or channels < 1:
@@ -163,13 +172,6 @@ class Search:
         spatial = shape[2:] if layout == "first" else ()
         size = tuple(n if isinstance(n, int) else None for n in spatial)
         return source_form(name, channels, layout, size, shape[:1] if layout == "first" else shape[:-1])
-
-    def _because(self, name: str) -> str:
-        """Shape inference stops at foreign operators, and at convolutions that are not valid."""
-        maker = self.facts.producer.get(name)
-        if maker is None or (self.facts.is_standard(maker) and maker.op not in WEIGHTED):
-            return ""
-        return f": {self.walls[name]}" if name in self.walls else ""
 
     def _apply(self, step: Step, name: str, forms: dict[str, Form | Margin], cone: Cone) -> Form | Margin:
         if isinstance(step, Scatter | Permute):
@@ -229,5 +231,7 @@ def _check_axis(axis: Layout | None, form: Form) -> None:
 
 def _wide(values: np.ndarray, form: Form) -> np.ndarray:
     if values.size not in (1, form.channels):
-        raise InexactError(f"a constant has {values.size} elements for {form.channels} channels, so it broadcasts the data")
+        raise InexactError(
+            f"a constant has {values.size} elements for {form.channels} channels, so it broadcasts the data"
+        )
     return np.broadcast_to(values, (form.channels,))

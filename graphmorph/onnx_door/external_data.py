@@ -60,9 +60,7 @@ class ExternalFiles:
         offset = self._number(tensor, "offset", entries.get("offset", "0"))
         length = self._number(tensor, "length", entries.get("length", str(needed)))
         if length != needed:
-            raise self._error(
-                tensor, f"takes {needed} bytes by its type and dims, but its external length is {length}"
-            )
+            raise self._error(tensor, f"takes {needed} bytes by its type and dims, but its external length is {length}")
         storage = self._storage(tensor, entries.get("location", ""))
         if offset + length > storage.size:
             raise self._error(
@@ -98,9 +96,7 @@ class ExternalFiles:
             path = self.folder / location
             real = os.path.realpath(path)
             if not any(os.path.commonpath((real, folder)) == folder for folder in self.allowed):
-                raise self._error(
-                    tensor, f"external location {location!r:.80} leads out of the model's folder"
-                )
+                raise self._error(tensor, f"external location {location!r:.80} leads out of the model's folder")
             try:
                 self._open[location] = FileStorage(Path(real), keep_open=len(self._open) < _KEPT_OPEN)
             except ModelFileError as error:

@@ -51,18 +51,14 @@ class GraphWriter:
         else:
             self._write(graph, original, target, record.facts, record.unread, outermost=True)
 
-    def write_function(
-        self, function: gs.Function, original: onnx.FunctionProto | None
-    ) -> onnx.FunctionProto:
+    def write_function(self, function: gs.Function, original: onnx.FunctionProto | None) -> onnx.FunctionProto:
         """Write a model-local function; its constants become nodes, as functions have no initializers."""
         proto = onnx.FunctionProto()
         if original is not None:
             proto.CopyFrom(original)
         else:
             proto.name, proto.domain = function.name, function.domain or ""
-            proto.opset_import.extend(
-                function.import_domains or [onnx.helper.make_opsetid("", function.opset)]
-            )
+            proto.opset_import.extend(function.import_domains or [onnx.helper.make_opsetid("", function.opset)])
             proto.attribute.extend(name for name, value in function.attrs.items() if value is None)
             defaults = ((name, value) for name, value in function.attrs.items() if value is not None)
             proto.attribute_proto.extend(write_attribute(name, value) for name, value in defaults)
@@ -107,9 +103,7 @@ class GraphWriter:
             self._infos(graph, original, target, facts)
         return left
 
-    def _nodes(
-        self, graph: gs.Graph, originals: list[onnx.NodeProto], constants: Constants
-    ) -> list[onnx.NodeProto]:
+    def _nodes(self, graph: gs.Graph, originals: list[onnx.NodeProto], constants: Constants) -> list[onnx.NodeProto]:
         def subgraph(inner: gs.Graph, proto: onnx.GraphProto) -> onnx.GraphProto:
             target = onnx.GraphProto()
             facts, unread = collect_facts(proto), unread_initializers(proto)
@@ -148,9 +142,7 @@ class GraphWriter:
                 left.pop(sparse.values.name, None)
         if not outermost:
             return left
-        target.initializer.extend(
-            self.tensors.write(constant, None, initializer=True) for constant in left.values()
-        )
+        target.initializer.extend(self.tensors.write(constant, None, initializer=True) for constant in left.values())
         return {}
 
     def _inputs(
@@ -222,9 +214,7 @@ def _is_tensor(tensor: gs.Tensor) -> bool:
     return isinstance(tensor, gs.Constant) or tensor.type == "tensor_type"
 
 
-def _entry(
-    tensor: gs.Tensor, original: onnx.ValueInfoProto | None, facts: dict[str, Facts]
-) -> onnx.ValueInfoProto:
+def _entry(tensor: gs.Tensor, original: onnx.ValueInfoProto | None, facts: dict[str, Facts]) -> onnx.ValueInfoProto:
     """The value_info of a tensor: the one that was read, unless its type or shape was changed."""
     if original is not None and (
         not isinstance(tensor, gs.Variable) or says_the_same(tensor, facts.get(tensor.name, UNKNOWN))

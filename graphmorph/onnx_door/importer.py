@@ -28,9 +28,7 @@ def default_opset(opset_imports: Iterable[onnx.OperatorSetIdProto]) -> int:
 def import_model(record: DoorRecord) -> Graph:
     """The graph of a record; fills in its defaults."""
     model = record.skeleton
-    builder = _Builder(
-        record.tensors, model.ir_version >= _FIRST_OVERRIDABLE_IR, record.opset, model.opset_import
-    )
+    builder = _Builder(record.tensors, model.ir_version >= _FIRST_OVERRIDABLE_IR, record.opset, model.opset_import)
     functions = [builder.function(function) for function in model.functions]
     parts = builder.graph_parts(model.graph, ChainMap(), record.facts, record.defaults)
     graph = Graph(
@@ -103,9 +101,7 @@ class _Builder:
     def _constants(self, proto: onnx.GraphProto) -> dict[str, gs.Constant]:
         constants = {tensor.name: self._constant(tensor) for tensor in proto.initializer}
         for sparse in proto.sparse_initializer:
-            constants[sparse.values.name] = gs.Constant(
-                sparse.values.name, self.tensors.sparse_values(sparse)
-            )
+            constants[sparse.values.name] = gs.Constant(sparse.values.name, self.tensors.sparse_values(sparse))
         return constants
 
     def _constant(self, tensor: onnx.TensorProto) -> gs.Constant:

@@ -19,9 +19,7 @@ from graphmorph.onnx_door.tensor_writer import TensorWriter
 from graphmorph.onnx_door.tensors import TensorReader
 from graphmorph.onnx_door.wire import Inserted, Span, Walker, total_length, without_fields
 
-_REBUILT = frozenset(
-    onnx.ModelProto.DESCRIPTOR.fields_by_name[name].number for name in ("graph", "functions")
-)
+_REBUILT = frozenset(onnx.ModelProto.DESCRIPTOR.fields_by_name[name].number for name in ("graph", "functions"))
 _LAST_LISTING_IR = 3
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 
@@ -73,9 +71,7 @@ def write_model(
     if model.ir_version < at_least_ir:
         model.ir_version = at_least_ir
     lists = model.ir_version <= _LAST_LISTING_IR
-    writer = GraphWriter(
-        TensorWriter(None if record is None else record.tensors, layout), lists, keep_value_info
-    )
+    writer = GraphWriter(TensorWriter(None if record is None else record.tensors, layout), lists, keep_value_info)
     writer.write(graph, original.graph, model.graph, record)
     functions = {(proto.domain, proto.name, proto.overload): proto for proto in original.functions}
     for function in graph.functions:

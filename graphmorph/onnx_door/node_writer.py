@@ -63,9 +63,7 @@ class NodeWriter:
                 proto.name = node.name
             if node.domain:
                 proto.domain = node.domain
-            proto.attribute.extend(
-                self._attribute(node, name, value, None) for name, value in node.attrs.items()
-            )
+            proto.attribute.extend(self._attribute(node, name, value, None) for name, value in node.attrs.items())
             return proto
         attributes = self._attributes(node, original)
         same_io = list(original.input) == inputs and list(original.output) == outputs

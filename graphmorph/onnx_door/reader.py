@@ -53,9 +53,7 @@ def _open(source: Model) -> tuple[FileStorage | MemoryStorage, str, Path | None]
         try:
             return MemoryStorage(source.SerializeToString()), "<model>", None
         except (ValueError, DecodeError) as error:
-            raise ModelFileError(
-                f"<model>: cannot be serialized, save it with external data first: {error}"
-            ) from error
+            raise ModelFileError(f"<model>: cannot be serialized, save it with external data first: {error}") from error
     if isinstance(source, bytes | bytearray | memoryview):
         return MemoryStorage(bytes(source)), "<bytes>", None
     path = Path(source)

@@ -165,9 +165,7 @@ class StoredValues(LazyValues):
         if is_packed(self.data_type):
             array = onnx.numpy_helper.to_array(self.tensor)
         else:
-            array = np.frombuffer(self.storage.read(self.offset, self.nbytes), dtype=self.dtype).reshape(
-                self.shape
-            )
+            array = np.frombuffer(self.storage.read(self.offset, self.nbytes), dtype=self.dtype).reshape(self.shape)
         array.flags.writeable = False
         return array
 

@@ -79,9 +79,7 @@ def _producers(model: str, nodes: Sequence[onnx.NodeProto], given: frozenset[str
         for name in node.output:
             if name in producers or name in given:
                 other = node_label(nodes[producers[name]]) if name in producers else "an input or initializer"
-                raise ModelFileError(
-                    f"{model}: tensor {name!r:.80} is produced by {node_label(node)} and by {other}"
-                )
+                raise ModelFileError(f"{model}: tensor {name!r:.80} is produced by {node_label(node)} and by {other}")
             if name:
                 producers[name] = index
     return producers

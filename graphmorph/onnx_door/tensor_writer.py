@@ -23,9 +23,7 @@ class TensorWriter:
     reader: TensorReader | None
     layout: Layout
 
-    def write(
-        self, constant: gs.Constant, original: onnx.TensorProto | None, initializer: bool
-    ) -> onnx.TensorProto:
+    def write(self, constant: gs.Constant, original: onnx.TensorProto | None, initializer: bool) -> onnx.TensorProto:
         """The tensor of a constant; initializers, and what was external, may go to the data file."""
         if original is not None and self.is_unchanged(constant, original):
             return self.keep(original, initializer)

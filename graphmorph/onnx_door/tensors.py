@@ -111,9 +111,7 @@ class DenseValues(SparseValues):
         """The values as a dense read-only array; raises ModelFileError if it is absurd or out of bounds."""
         name = self.tensor.values.name
         if self.nbytes > _DENSE_LIMIT:
-            raise ModelFileError(
-                f"sparse tensor {name!r:.80} of shape {self.shape} is too large to be made dense"
-            )
+            raise ModelFileError(f"sparse tensor {name!r:.80} of shape {self.shape} is too large to be made dense")
         indices = self._indices.load().astype(np.int64)
         flat = indices if indices.ndim == 1 else _linear(indices, self.shape)
         size = math.prod(self.shape)

@@ -76,9 +76,7 @@ class Walker(Generic[P]):
     worth: Callable[[int, int], bool]
     replace: Callable[[int, int], Inserted[P] | None]
 
-    def split(
-        self, start: int, end: int, kind: int = MODEL, depth: int = 0
-    ) -> list[Span | Inserted[P] | bytes]:
+    def split(self, start: int, end: int, kind: int = MODEL, depth: int = 0) -> list[Span | Inserted[P] | bytes]:
         """The pieces of the message at start..end; raises WireError where it is malformed."""
         if depth > _DEPTH_LIMIT:
             raise WireError(f"messages are nested more than {_DEPTH_LIMIT} deep")

@@ -75,9 +75,7 @@ def stage(graph: gs.Graph, path: str | os.PathLike[str], *, external_data: bool 
     written = write_model(graph, Layout(DataFile(f"{target.name}.data") if external else None))
     if not external and written.length > _EXTERNAL_ABOVE:
         if external_data is False and written.length > _PROTOBUF_LIMIT:
-            raise UsageError(
-                f"{target}: {written.length} bytes do not fit in one file; use external_data=True"
-            )
+            raise UsageError(f"{target}: {written.length} bytes do not fit in one file; use external_data=True")
         if external_data is None:
             written = write_model(graph, Layout(DataFile(f"{target.name}.data")))
     data = written.layout.data
@@ -113,9 +111,7 @@ def to_model(graph: gs.Graph) -> onnx.ModelProto:
     return model
 
 
-def model_bytes(
-    graph: gs.Graph, *, weights_as_inputs_above: int | None = 1024, keep_value_info: bool = True
-) -> bytes:
+def model_bytes(graph: gs.Graph, *, weights_as_inputs_above: int | None = 1024, keep_value_info: bool = True) -> bytes:
     """A serialized model in which larger constants of the outermost graph (in bytes) are typed inputs
     instead.
 
@@ -135,9 +131,7 @@ def model_bytes(
 
 def _inline_bytes(written: Written) -> bytes:
     if written.length > _PROTOBUF_LIMIT:
-        raise UsageError(
-            f"{written.length} bytes do not fit in one model; save it with external data instead"
-        )
+        raise UsageError(f"{written.length} bytes do not fit in one model; save it with external data instead")
     return b"".join(written.chunks())
 
 
@@ -147,12 +141,8 @@ def _check_target(target: Path, data: Path | None, record: DoorRecord | None) ->
     if record is None or data is None or not data.exists():
         return
     status = data.stat()
-    in_place = (
-        record.path is not None and target.exists() and record.path.exists() and target.samefile(record.path)
-    )
-    if not in_place and (status.st_dev, status.st_ino) in {
-        s.identity for s in record.tensors.external.storages
-    }:
+    in_place = record.path is not None and target.exists() and record.path.exists() and target.samefile(record.path)
+    if not in_place and (status.st_dev, status.st_ino) in {s.identity for s in record.tensors.external.storages}:
         raise ModelFileError(f"{data}: is the data of {record.model}; choose another name for the output")
 
 

@@ -219,8 +219,7 @@ def _key(spec: InputSpec, axis: int) -> str | None:
 def _filled(spec: InputSpec, values: Mapping[str, int]) -> tuple[int, ...]:
     keys = [_key(spec, axis) for axis in range(len(spec.shape))]
     return tuple(
-        size if isinstance(size, int) else values[key or ""]
-        for size, key in zip(spec.shape, keys, strict=True)
+        size if isinstance(size, int) else values[key or ""] for size, key in zip(spec.shape, keys, strict=True)
     )
 
 

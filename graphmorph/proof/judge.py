@@ -74,9 +74,7 @@ class Judge:
                 return difference, []
             lost = lost_defaults(self._reference.signature, header)
             if lost:
-                self._notes.append(
-                    f"the candidate has no input {', '.join(lost)} any more (default value used)"
-                )
+                self._notes.append(f"the candidate has no input {', '.join(lost)} any more (default value used)")
             return None, run_cases(self._runtime, session, self._reference.cases, "candidate", self._progress)
         finally:
             self._runtime.close(session)
@@ -91,9 +89,7 @@ class Judge:
         for name in self._volatile:
             self._notes.append(f"output {name} changes its shape with rounding alone: not compared")
         for name in self._reference.flat():
-            self._notes.append(
-                f"output {name} of the reference has one value everywhere: the inputs do not reach it"
-            )
+            self._notes.append(f"output {name} of the reference has one value everywhere: the inputs do not reach it")
         verdict, reason = overall(reports, [*self._reference.blind(), *self._volatile])
         first = None
         if verdict == "different" and localise:
@@ -128,9 +124,7 @@ class Judge:
         if on is not None and self._reference.on is not None:
             as_deployed = self._judge_outputs(index, self._reference.on, on, floors, second_opinion)
         seed = case.seed if case.source == "seeded" else None
-        return CaseReport(
-            dict(case.shapes), case.source, case.style, case.sample, seed, as_written, as_deployed
-        )
+        return CaseReport(dict(case.shapes), case.source, case.style, case.sample, seed, as_written, as_deployed)
 
     def _judge_outputs(
         self,
@@ -159,9 +153,7 @@ class Judge:
         on: Sequence[Outputs] | None,
     ) -> list[CaseReport]:
         """Judge failed cases again, with the noise that the last bit of the inputs makes in the reference."""
-        failed = [
-            i for i, report in enumerate(reports) if any(_is_numeric_failure(r) for r in report.outputs)
-        ]
+        failed = [i for i, report in enumerate(reports) if any(_is_numeric_failure(r) for r in report.outputs)]
         if not failed:
             return reports
         try:
@@ -204,9 +196,7 @@ class Judge:
             floors[0][name] = np.maximum(floors[0][name], slice_size(own))
             self._float64_error[name] = {"reference": _largest(own)}
             if other.shape == array.shape:
-                self._float64_error[name]["candidate"] = _largest(
-                    elementwise(truth, other.astype(np.float64)).error
-                )
+                self._float64_error[name]["candidate"] = _largest(elementwise(truth, other.astype(np.float64)).error)
 
     def _localise(self, path: str, reports: Sequence[CaseReport]) -> str | None:
         for index, report in enumerate(reports):

@@ -22,9 +22,7 @@ from graphmorph.runtime import Runtime
 _AT_ONCE = 12
 
 
-def first_difference(
-    runtime: Runtime, reference: str, candidate: str, case: Case, options: ProofOptions
-) -> str | None:
+def first_difference(runtime: Runtime, reference: str, candidate: str, case: Case, options: ProofOptions) -> str | None:
     """Name of the first shared tensor that differs by more than rounding; None when none is found."""
     try:
         present = set(runtime.outline(candidate)["tensors"])

@@ -76,9 +76,7 @@ class ReferenceRun:
         }
 
 
-def run_reference(
-    runtime: Runtime, path: str, options: ProofOptions, progress: Progress | None = None
-) -> ReferenceRun:
+def run_reference(runtime: Runtime, path: str, options: ProofOptions, progress: Progress | None = None) -> ReferenceRun:
     """Run the reference with optimizations off, then on; one session is open at a time.
 
     Raises ModelRunError or RuntimeCrashError when onnxruntime cannot run it, NoInputsError when no guessed

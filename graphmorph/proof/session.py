@@ -155,14 +155,9 @@ def verify(
 
     Raises UsageError and ModelFileError; whatever else goes wrong ends in the proof's verdict and reason.
     """
-    options = ProofOptions(
-        inputs, shapes, samples, seed, rtol, atol, providers, float64, custom_ops, labels, jitter
-    )
+    options = ProofOptions(inputs, shapes, samples, seed, rtol, atol, providers, float64, custom_ops, labels, jitter)
     with ExitStack() as stack:
-        paths = [
-            _as_file(model, name, stack)
-            for model, name in ((reference, "reference"), (candidate, "candidate"))
-        ]
+        paths = [_as_file(model, name, stack) for model, name in ((reference, "reference"), (candidate, "candidate"))]
         session = stack.enter_context(ProofSession(paths[0], options, runtime=runtime, progress=progress))
         return session.judge(paths[1])
 

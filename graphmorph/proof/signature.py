@@ -24,9 +24,7 @@ def lost_defaults(reference: Mapping[str, Any], candidate: Mapping[str, Any]) ->
     return [name for name in reference["defaults"] if name not in candidate["defaults"]]
 
 
-def _compare(
-    kind: str, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
-) -> str | None:
+def _compare(kind: str, first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> str | None:
     theirs = {value["name"]: value for value in second}
     ours = [value["name"] for value in first]
     for value in first:
@@ -50,6 +48,4 @@ def _contradict(first: Sequence[Any], second: Sequence[Any]) -> bool:
         return False
     if len(first) != len(second):
         return True
-    return any(
-        isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(first, second, strict=True)
-    )
+    return any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(first, second, strict=True))

@@ -103,9 +103,7 @@ class Runtime:
         header = self.submit("outline", path=os.fspath(path)).result().header
         return {"tensors": list(header["tensors"]), "precision": header["precision"]}
 
-    def run_in_double(
-        self, path: str | os.PathLike[str], feeds: Mapping[str, np.ndarray]
-    ) -> dict[str, np.ndarray]:
+    def run_in_double(self, path: str | os.PathLike[str], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs of a model evaluated in float64 by onnx's reference implementation (slow), by name.
 
         Raises ModelRunError when an operator is missing there.

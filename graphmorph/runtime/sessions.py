@@ -74,9 +74,7 @@ class Sessions:
         _require_providers(header["providers"])
         options = _options(header["threads"])
         level = ort.GraphOptimizationLevel
-        options.graph_optimization_level = (
-            level.ORT_ENABLE_ALL if header["optimized"] else level.ORT_DISABLE_ALL
-        )
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if header["optimized"] else level.ORT_DISABLE_ALL
         for library in header["custom_ops"]:
             options.register_custom_ops_library(library)
         wanted = header["outputs"]

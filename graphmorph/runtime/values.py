@@ -36,10 +36,7 @@ def run_session(
     if not foreign and not any(output.type in _FOREIGN for output in outputs):
         return _flatten(names, session.run(names, dict(feeds)))
     values = {name: _ort_value(array) for name, array in feeds.items()}
-    return {
-        name: _array(value)
-        for name, value in zip(names, session.run_with_ort_values(names, values), strict=True)
-    }
+    return {name: _array(value) for name, value in zip(names, session.run_with_ort_values(names, values), strict=True)}
 
 
 def _ort_value(array: np.ndarray) -> Any:

@@ -20,9 +20,7 @@ def _installed(name: str) -> Path:
     """Return a file of this package; the package is installed unzipped, so the resource is a path."""
     path = Path(str(resources.files(__name__).joinpath(name)))
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{name} is missing from the installed graphmorph package: reinstall graphmorph"
-        )
+        raise FileNotFoundError(f"{name} is missing from the installed graphmorph package: reinstall graphmorph")
     return path
 
 

@@ -8,7 +8,12 @@ import pytest
 from graphmorph.runtime import Runtime
 from tests.passes.text_models import build, norm, run
 
-CROP = {"s3": np.array([[[2.0]], [[3.0]], [[-1.0]]]), "from": np.array([0]), "to": np.array([4]), "axes": np.array([2])}
+CROP = {
+    "s3": np.array([[[2.0]], [[3.0]], [[-1.0]]]),
+    "from": np.array([0]),
+    "to": np.array([4]),
+    "axes": np.array([2]),
+}
 
 
 @pytest.mark.parametrize(("before", "last"), [("a = Neg (r)", "a"), ("a = Neg (r) c = Mul (a, s3)", "c")])

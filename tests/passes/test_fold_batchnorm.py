@@ -222,7 +222,7 @@ PADDED = "g (float[1,4,8,8] x) => (float[1,6,P,Q] y) { p = %s y = Conv(p, w) }"
     [
         ('Pad<mode="reflect">(x, q)', {}, "Pad has mode reflect"),
         ('Pad<mode="edge">(x, q)', {}, "Pad has mode edge"),
-        ("Pad(x, q, one)", {"one": np.array(1.0)}, "the border that it pads with is not the bias of its input"),
+        ("Pad(x, q, one)", {"one": np.array(1.0)}, "the border that it pads with is not the bias of its input (at y)"),
         ("Pad(x, q)", {"q": np.array([0, 2, 1, 1, 0, 0, 1, 1])}, "Pad pads the batch or the channels"),
         ("Pad(x, q)", {"q": np.array([0, 0, -9, 0, 0, 0, 0, 0])}, "Pad crops its input to nothing"),
         (

@@ -90,7 +90,7 @@ class Builder:
         tensor = onnx.numpy_helper.from_array(values.astype(NUMPY_TYPES[self.dtype]), name)
         return self._store(name, tensor)
 
-    def integers(self, values: Sequence[int]) -> str:
+    def integers(self, values: Sequence[Any]) -> str:
         name = self.name("i")
         return self._store(name, onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), name))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.regions.borders import bordered
 from tests.regions.builder import BFLOAT16, DOUBLE, FLOAT, FLOAT16, Builder, Region, Tensor
 from tests.regions.choices import Choices, Drawn, Seeded
 from tests.regions.linear import linear_region
@@ -47,7 +48,7 @@ def _convolutional_region(b: Builder) -> Region:
     for _ in range(choices.integer(1, 3)):
         start = pool[-1] if choices.chance(0.75) else choices.pick(pool)
         step = choices.pick(
-            [_block, _block, _block, _serial, _cut_and_pad, _reader, _broadcast, _upsample, _second]
+            [_block, _block, _block, _serial, _cut_and_pad, _reader, _broadcast, _upsample, _second, bordered]
         )
         made = step(b, start)
         pool += [tensor for tensor in made if all(min(size) >= 0 for size in tensor.sizes)]

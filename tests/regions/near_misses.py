@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 import onnx
 
-from tests.regions import near_misses_constants, near_misses_graph, near_misses_windows
+from tests.regions import (
+    near_misses_borders,
+    near_misses_constants,
+    near_misses_graph,
+    near_misses_windows,
+)
 from tests.regions.builder import Builder, Feeds
 from tests.regions.choices import Choices, Seeded
 from tests.regions.near_misses_base import MAKERS
 
-MODULES = (near_misses_constants, near_misses_graph, near_misses_windows)  # each registers what it makes
+# Each registers what it makes.
+MODULES = (near_misses_borders, near_misses_constants, near_misses_graph, near_misses_windows)
 
 
 @dataclass(frozen=True)

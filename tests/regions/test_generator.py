@@ -24,7 +24,7 @@ EXPECTED = """
     3-d, linear, low rank, group, dilation, auto_pad, negative pad, Pad axes, absolute slice,
     padded and cropped, empty intermediate, bottleneck, serial, identity branch, two sources,
     broadcasting Add, shared weight, middle output, constant first, constant node, nonlinear reader,
-    dynamic size, dynamic batch, pads not counted
+    dynamic size, dynamic batch, pads not counted, border of constants, ScatterND
 """
 
 

@@ -69,7 +69,7 @@ def pad(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
         if not facts.constant(node.inputs[2]):
             return Wall("the value of Pad is not constant")
         value = float(facts.value(node.inputs[2]).reshape(-1)[0])
-    if any(b + (n if isinstance(n, int) else 0) + e < 1 for b, n, e in zip(begin, shape, end, strict=True) if isinstance(n, int)):
+    if any(isinstance(n, int) and b + n + e < 1 for b, n, e in zip(begin, shape, end, strict=True)):
         return Wall("Pad crops its input to nothing")
     return Border(node.inputs[0].name, tuple(begin[2:]), tuple(end[2:]), value)
 
@@ -143,11 +143,25 @@ def transpose(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
 
 @rule("ScatterND", 11, 13, 16, 18)
 def scatter(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
-    """Constants written over the border of a padded tensor."""
+    """Constants, repeated along axes of any size or not, written over the border of a padded tensor."""
     if str(node.attrs.get("reduction", "none")) != "none" or len(node.inputs) != 3:
         return Wall("ScatterND accumulates")
-    if not (facts.constant(node.inputs[1]) and facts.constant(node.inputs[2])):
+    updates = repeated_constant(node.inputs[2], facts)
+    if updates is None or not facts.constant(node.inputs[1]):
         return Wall("ScatterND writes values, or at places, that are not constant")
-    return Scatter(
-        node.inputs[0].name, np.asarray(constant_array(node.inputs[1])), np.asarray(constant_array(node.inputs[2]))
-    )
+    return Scatter(node.inputs[0].name, np.asarray(constant_array(node.inputs[1])), updates)
+
+
+def repeated_constant(tensor: gs.Tensor, facts: Facts) -> np.ndarray | None:
+    """A constant, or one behind Expand and Transpose; axes that Expand repeats to a size not known here have size 1."""
+    if facts.constant(tensor):
+        return np.asarray(constant_array(tensor))
+    maker = facts.producer.get(tensor.name)
+    if maker is None or not facts.is_standard(maker) or maker.op not in ("Expand", "Transpose"):
+        return None
+    values, shape = repeated_constant(maker.inputs[0], facts), facts.shape(tensor)
+    if values is None or shape is None or len(shape) < values.ndim:
+        return None
+    if maker.op == "Transpose":
+        return values.transpose([int(a) for a in maker.attrs.get("perm", reversed(range(values.ndim)))])
+    return values.reshape(*(1,) * (len(shape) - values.ndim), *values.shape)

@@ -36,10 +36,14 @@ def per_channel(node: gs.Node, constant: gs.Tensor, data: gs.Tensor, facts: Fact
     values = facts.value(constant).reshape(-1)
     if all(n == 1 for n in shape) and (data_shape is None or len(shape) <= len(data_shape)):
         if data_shape is None and len(shape) > 1:
-            return Wall(f"the rank of {data.name} is unknown, so constant {constant.name} {tuple(shape)} may broadcast it")
+            return Wall(
+                f"the rank of {data.name} is unknown, so constant {constant.name} {tuple(shape)} may broadcast it"
+            )
         return PerChannel(values, None)
     if data_shape is None:
-        return Wall(f"the rank of {data.name} is unknown, so constant {constant.name} cannot be aligned with its channels")
+        return Wall(
+            f"the rank of {data.name} is unknown, so constant {constant.name} cannot be aligned with its channels"
+        )
     rank = len(data_shape)
     aligned = [1] * (rank - len(shape)) + shape
     wide = [axis for axis, n in enumerate(aligned) if n != 1]

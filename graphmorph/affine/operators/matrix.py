@@ -16,9 +16,7 @@ from graphmorph.facts import Facts
 
 def linear_kernel(out_channels: int, in_channels: int, matrix: Callable[[], Float64]) -> Kernel:
     """`matrix()` gives (out, in)."""
-    return Kernel(
-        out_channels, in_channels, 1, ((),), (), (), lambda: matrix().reshape(out_channels, in_channels, 1)
-    )
+    return Kernel(out_channels, in_channels, 1, ((),), (), (), lambda: matrix().reshape(out_channels, in_channels, 1))
 
 
 @rule("Gemm", 1, 6, 7, 9, 11, 13)
@@ -38,7 +36,9 @@ def gemm(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
     if isinstance(bias, Wall):
         return bias
     kernel = linear_kernel(
-        out_channels, in_channels, lambda: alpha * (facts.value(weight) if transposed else facts.value(weight).T)
+        out_channels,
+        in_channels,
+        lambda: alpha * (facts.value(weight) if transposed else facts.value(weight).T),
     )
     return Window(node.inputs[0].name, kernel, bias, float(rows * columns), "first")
 
