@@ -36,7 +36,7 @@ MODELS = (
 
 
 class Corpus:
-    """The files of all models in one folder; a process of its own, which needs torch, makes what is missing."""
+    """The files of all models in one folder; a process of its own, with torch, makes what is missing."""
 
     def __init__(self, cache: Path) -> None:
         self.folder = cache / _state_of_sources()

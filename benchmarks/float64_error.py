@@ -1,8 +1,8 @@
 """`python -m benchmarks.float64_error CACHE MODEL SAMPLES LABEL=FILE...`: how far each file is from float64.
 
 The truth is the torch module in float64 on the same float32 inputs. Prints JSON:
-{label: {"as_written": {"max", "rms"}, "as_deployed": ...}}, errors relative to the largest output, with onnxruntime's
-optimizations off and on.
+{label: {"as_written": {"max", "rms"}, "as_deployed": ...}}, errors relative to the largest output, with
+onnxruntime's optimizations off and on.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def truth(module: torch.nn.Module, images: list[NDArray[np.float32]]) -> NDArray
         return np.concatenate([double(torch.from_numpy(image).double()).numpy() for image in images])
 
 
-def outputs(
-    path: str, level: ort.GraphOptimizationLevel, images: list[NDArray[np.float32]]
-) -> NDArray[np.float64]:
+def outputs(path: str, level: ort.GraphOptimizationLevel, images: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Outputs (samples, classes) of a file in onnxruntime."""
     options = ort.SessionOptions()
     options.log_severity_level = 4

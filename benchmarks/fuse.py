@@ -1,8 +1,8 @@
 """`python -m benchmarks.fuse`: graphmorph fuse beside other tools, on models that it builds itself.
 
 Parts (--only, repeatable): tools (time and memory of whole processes, what is left in the file), latency,
-error (against float64), scaling (by nodes), large (a model of 4 GB), start (of the command). A part that is run
-replaces its numbers in benchmarks/results/fuse.json, the others stay. Run it on a quiet machine.
+error (against float64), scaling (by nodes), large (a model of 4 GB), start (of the command). A part that is
+run replaces its numbers in benchmarks/results/fuse.json, the others stay. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from benchmarks.corpus import FORMS, MODELS, Corpus, Model
 from benchmarks.quality import compare_errors, compare_latency
 from benchmarks.results import Results
-from benchmarks.scaling import NODE_COUNTS, fuse_large, grow_nodes
+from benchmarks.scaling import NODE_COUNTS, PEERS, PEERS_UP_TO, fuse_large, grow_nodes
 from benchmarks.startup import measure_start
 from benchmarks.synthetic import NODES_PER_BLOCK
+from benchmarks.targets import check
 from benchmarks.tool_runs import compare_tools
 from benchmarks.tools import TOOLS
 
@@ -30,19 +31,22 @@ PARTS = ("start", "tools", "latency", "error", "scaling", "large")
 
 
 def main() -> None:
-    """Run the parts that were asked for, saving after each step."""
+    """Run the parts that were asked for, saving after each step, and say which targets are met."""
     bench = Bench(arguments())
     with bench.progress:
         for part in PARTS:
             if part in bench.options.only:
                 getattr(bench, part)()
+                bench.finish(part)
+    checks = check(bench.results)
+    bench.results.save()
+    for one in checks:
+        print("met   " if one.met else "MISSED", one.what, one.value, "limit", one.limit)
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--only", action="append", choices=PARTS, help="run this part (default: all)")
     add("--model", action="append", metavar="WORD", help="only models whose name contains WORD")
@@ -71,9 +75,15 @@ class Bench:
         self.corpus = Corpus(options.cache)
         words = [word.lower() for word in options.model or [""]]
         self.models = [model for model in MODELS if any(word in model.name.lower() for word in words)]
+        self.tasks: dict[str, TaskID] = {}
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )
+
+    def finish(self, part: str) -> None:
+        """Show a part as done."""
+        task = self.progress.tasks[self.tasks[part]]
+        self.progress.update(task.id, description=part, completed=task.total)
 
     def start(self) -> None:
         advance = self._bar("start", 1)
@@ -109,12 +119,13 @@ class Bench:
                 self.results.save()
 
     def scaling(self) -> None:
-        advance = self._bar("scaling", len(self.options.nodes) * len(NODES_PER_BLOCK))
+        each = sum(1 + len(PEERS) * (nodes <= PEERS_UP_TO) for nodes in self.options.nodes)
+        advance = self._bar("scaling", each * len(NODES_PER_BLOCK))
+        repeats = min(3, self.options.repeats)
         with tempfile.TemporaryDirectory(prefix="graphmorph-bench-") as folder:
             for kind in NODES_PER_BLOCK:
                 for nodes in self.options.nodes:
-                    advance(f"scaling: {nodes} nodes, {kind}")
-                    grow_nodes(kind, nodes, min(3, self.options.repeats), Path(folder), self.results)
+                    grow_nodes(kind, nodes, repeats, Path(folder), advance, self.results)
                     self.results.save()
 
     def large(self) -> None:
@@ -129,6 +140,7 @@ class Bench:
     def _bar(self, name: str, total: int) -> Callable[[str], None]:
         """A function that names the next step, and counts the one before it as done."""
         task = self.progress.add_task(name, total=total)
+        self.tasks[name] = task
         steps = iter(range(total + 1))
         return lambda what: self.progress.update(task, description=what, completed=next(steps, total))
 

@@ -1,7 +1,7 @@
 """`python -m benchmarks.latency ROUNDS LABEL=FILE...`: onnxruntime's time for each file, side by side.
 
-In one process and on one thread: one session a file, and in each round one run of each session, in an order that
-turns. Prints JSON: {label: {"min_ms", "median_ms"}}. Give one file under two labels to see the noise.
+In one process and on one thread: one session a file, and in each round one run of each session, in an order
+that turns. Prints JSON: {label: {"min_ms", "median_ms"}}. Give one file under two labels to see the noise.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Usage:
     """One finished process with all its children.
 
-    seconds: wall time. largest_mib: peak resident memory of the largest process, as the kernel accounts it, so it
-    is exact. sum_mib: the largest sum of resident memory over the processes of the tree at one moment, by sampling;
+    seconds: wall time. largest_mib: peak resident memory of the largest process, as the kernel accounts it, so
+    it is exact. sum_mib: the largest sum of resident memory over the tree's processes at one moment, by sampling;
     pages that processes share count in each. None where there is no /proc.
     """
 
@@ -33,8 +33,8 @@ class Usage:
 def measure(command: Sequence[str], *, environment: dict[str, str] | None = None) -> Usage:
     """Run a command to its end, its output thrown away.
 
-    The kernel counts the memory of the caller at the moment of the start as the child's: call this from a small
-    process, one that has not imported torch or onnxruntime.
+    The kernel counts the memory of the caller at the moment of the start as the child's: call this from a
+    small process, one that has not imported torch or onnxruntime.
     """
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -18,16 +18,19 @@ CONTROL = "hand-made deploy form, again"
 
 
 def files_of(corpus: Corpus, model: Model, form: str) -> dict[str, Path]:
-    """The original, the output of each tool (made if missing) and the hand-made form, by label."""
+    """The original, the output of each tool (made if missing) and the hand-made form, by label.
+
+    Raises:
+        subprocess.CalledProcessError: a tool failed.
+    """
     files = {ORIGINAL: corpus.file(model, form)}
     for tool in TOOLS:
         output = corpus.output(model, form, tool.name)
         if tool.name == UNPROVEN:
             continue
         if not output.exists():
-            subprocess.run(tool.command(corpus.file(model, form), output), capture_output=True, check=False)
-        if output.exists():
-            files[tool.name] = output
+            subprocess.run(tool.command(corpus.file(model, form), output), capture_output=True, check=True)
+        files[tool.name] = output
     return files | {HAND_MADE: corpus.file(model, DEPLOY)}
 
 
@@ -46,10 +49,8 @@ def compare_latency(corpus: Corpus, model: Model, rounds: int, results: Results)
 def compare_errors(corpus: Corpus, model: Model, form: str, samples: int, results: Results) -> None:
     """Record the errors against float64 and their ratio to the original's."""
     files = files_of(corpus, model, form)
-    wanted = {label: files[label] for label in (ORIGINAL, OURS, HAND_MADE) if label in files}
-    errors = _ask(
-        "benchmarks.float64_error", str(corpus.folder.parent), model.name, str(samples), *_labelled(wanted)
-    )
+    wanted = {label: files[label] for label in (ORIGINAL, OURS, HAND_MADE)}
+    errors = _ask("benchmarks.float64_error", str(corpus.folder.parent), model.name, str(samples), *_labelled(wanted))
     for label, found in errors.items():
         ratios = {
             level: {key: round(value / errors[ORIGINAL][level][key], 3) for key, value in measured.items()}
@@ -64,8 +65,6 @@ def _labelled(files: dict[str, Path]) -> list[str]:
 
 
 def _ask(module: str, *arguments: str) -> dict[str, Any]:
-    finished = subprocess.run(
-        [sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, check=True, text=True
-    )
+    finished = subprocess.run([sys.executable, "-m", module, *arguments], stdout=subprocess.PIPE, check=True, text=True)
     answer: dict[str, Any] = json.loads(finished.stdout)
     return answer

@@ -14,13 +14,13 @@ Row = dict[str, Any]
 
 
 class Results:
-    """`runs` holds a row for each model and tool, of the form that the tables show; `other_forms` the rest."""
+    """`runs` has a row for each model and tool, of the form that the tables show; `other_forms` the rest."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
-    def row(self, table: str, **key: str) -> Row:
+    def row(self, table: str, **key: str | int) -> Row:
         """The row with these values, a new one if there is none."""
         rows: list[Row] = self.data.setdefault(table, [])
         for row in rows:

@@ -17,21 +17,25 @@ from benchmarks.tools import OURS, TOOLS, UNPROVEN
 NODE_COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
 SMALL_CHANNELS = 4  # the nodes are to cost, not the weights
 LARGE_CHANNELS = 1024
+PEERS = ("onnxslim", "onnxsim")
+PEERS_UP_TO = 10_000  # onnxslim takes minutes there
 COMMANDS = {tool.name: tool.command for tool in TOOLS}
 Advance = Callable[[str], None]
 
 
-def grow_nodes(kind: str, nodes: int, repeats: int, folder: Path, results: Results) -> None:
-    """Fuse a chain of about `nodes` nodes, unproven, and record time and memory."""
+def grow_nodes(kind: str, nodes: int, repeats: int, folder: Path, advance: Advance, results: Results) -> None:
+    """Fuse a chain of about `nodes` nodes, unproven, and record the fastest run; peers run once, on short chains."""
     path, output = folder / f"{kind}-{nodes}.onnx", folder / f"{kind}-{nodes}.out.onnx"
-    blocks = round(nodes / NODES_PER_BLOCK[kind])
-    _write(kind, blocks, SMALL_CHANNELS, path)
-    usages = [measure(COMMANDS[UNPROVEN](path, output)) for _ in range(repeats)]
-    best = min(usages, key=lambda usage: usage.seconds)
-    row = results.row("scaling", kind=kind, nodes=str(nodes))
-    row.update(_usage(best, path), nodes_before=census(path).nodes, blocks=blocks)
-    row["microseconds_per_node"] = rounded(best.seconds * 1e6 / row["nodes_before"], 1)
-    row["nodes_after"] = census(output).nodes if output.exists() else None
+    _write(kind, round(nodes / NODES_PER_BLOCK[kind]), SMALL_CHANNELS, path)
+    for tool, times in ((UNPROVEN, repeats), *((peer, 1) for peer in PEERS if nodes <= PEERS_UP_TO)):
+        advance(f"scaling: {nodes} nodes, {kind}: {tool}")
+        usages = [measure(COMMANDS[tool](path, output)) for _ in range(times)]
+        best = min(usages, key=lambda usage: usage.seconds)
+        row = results.row("scaling", kind=kind, nodes=nodes, tool=tool)
+        row.update(_usage(best, path), nodes_before=census(path).nodes)
+        row["microseconds_per_node"] = rounded(best.seconds * 1e6 / row["nodes_before"], 1)
+        row["nodes_after"] = census(output).nodes if output.exists() else None
+        output.unlink(missing_ok=True)
 
 
 def fuse_large(gigabytes: float, proven: bool, advance: Advance, results: Results) -> None:

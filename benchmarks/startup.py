@@ -25,9 +25,7 @@ def measure_start(source: Path, repeats: int, results: Results) -> None:
             "help_seconds": rounded(median(times)),
             "help_seconds_all": [rounded(time) for time in times],
             "imported_by_help": imported([*command, "--help"]),
-            "imported_by_fuse": imported(
-                [*command, "fuse", str(source), "--dry-run", "--no-verify", "--quiet"]
-            ),
+            "imported_by_fuse": imported([*command, "fuse", str(source), "--dry-run", "--no-verify", "--quiet"]),
             "imported_by_child": imported(worker),
         },
     )
@@ -36,7 +34,5 @@ def measure_start(source: Path, repeats: int, results: Results) -> None:
 def imported(command: list[str]) -> list[str]:
     """Which of the watched packages a process imports, by Python's own log."""
     log = subprocess.run(command, capture_output=True, check=True, text=True).stderr
-    modules = {
-        line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")
-    }
+    modules = {line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")}
     return [name for name in WATCHED if name in modules]

@@ -1,7 +1,7 @@
 """Models of any size, written with onnx alone: chains of branch blocks or of plain convolutions.
 
-`python -m benchmarks.synthetic KIND BLOCKS CHANNELS FILE [external]` writes one; external puts the weights beside
-the file.
+`python -m benchmarks.synthetic KIND BLOCKS CHANNELS FILE [external]` writes one; external puts the weights
+beside the file.
 """
 
 from __future__ import annotations

@@ -24,9 +24,7 @@ def row_of(results: Results, model: Model, form: str, tool: str) -> Row:
     return results.row("other_forms", model=model.name, form=form, tool=tool)
 
 
-def compare_tools(
-    corpus: Corpus, model: Model, form: str, repeats: int, results: Results, advance: Advance
-) -> None:
+def compare_tools(corpus: Corpus, model: Model, form: str, repeats: int, results: Results, advance: Advance) -> None:
     """Run all tools `repeats` times, one after the other in each round, and record medians."""
     source = corpus.file(model, form)
     usages: dict[str, list[Usage]] = {tool.name: [] for tool in TOOLS}

@@ -38,9 +38,7 @@ def _fuse(source: Path, target: Path) -> list[str]:
 
 
 TOOLS = (
-    Tool(
-        "onnxruntime", lambda source, target: [sys.executable, "-c", _ORT_OPTIMIZE, str(source), str(target)]
-    ),
+    Tool("onnxruntime", lambda source, target: [sys.executable, "-c", _ORT_OPTIMIZE, str(source), str(target)]),
     Tool("onnxsim", lambda source, target: [str(SCRIPTS / "onnxsim"), str(source), str(target)]),
     Tool("onnxslim", lambda source, target: [str(SCRIPTS / "onnxslim"), str(source), str(target)]),
     Tool(OURS, _fuse),

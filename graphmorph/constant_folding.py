@@ -10,10 +10,10 @@ import onnx_graphsurgeon as gs
 
 from graphmorph.affine.candidates import SCALES, WEIGHTED
 from graphmorph.affine.operators.elementwise import dropout
-from graphmorph.affine.operators.rules import version_of
 from graphmorph.affine.operators.steps import Wall
 from graphmorph.facts import Dimension, Facts, Reader
 from graphmorph.graph import constant_array
+from graphmorph.schema import version_of, violation
 
 #: Their constants are what quantisation is made of, or differ at every run.
 NEVER_FOLDED = frozenset(
@@ -45,6 +45,7 @@ def foldable(node: gs.Node, facts: Facts) -> bool:
         and bool(node.outputs)
         and node.outputs[0].name not in facts.kept
         and not any(node.subgraphs())
+        and violation(node, facts.opset) is None
     )
 
 

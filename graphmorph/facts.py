@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -26,12 +26,19 @@ Dimension = int | str | None
 STANDARD_DOMAINS = (None, "", "ai.onnx")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reader:
     """One use of a tensor: `node.inputs[index]`."""
 
     node: gs.Node
     index: int
+
+
+def subgraphs(node: gs.Node) -> Iterable[gs.Graph]:
+    """All graphs inside a node's attributes, however deep. Few nodes have any, and gs takes long to say so."""
+    if any(isinstance(value, gs.Graph) for value in node.attrs.values()):
+        return cast("Iterable[gs.Graph]", node.subgraphs(recursive=True))
+    return ()
 
 
 class Facts:
@@ -78,7 +85,7 @@ class Facts:
                 if tensor.name:
                     self.producer[tensor.name] = node
                     self.tensors[tensor.name] = tensor
-            for subgraph in node.subgraphs(recursive=True):
+            for subgraph in subgraphs(node):
                 self._capture(subgraph)
 
     def _capture(self, subgraph: gs.Graph) -> None:
@@ -89,12 +96,11 @@ class Facts:
     def _topological(self) -> list[gs.Node]:
         """Nodes with every producer before its readers; the file's own order wherever that already holds."""
         nodes = self.graph.nodes
-        place = {id(node): index for index, node in enumerate(nodes)}
-        makers = [
-            {place[id(self.producer[name])] for name in self._reads(node) if name in self.producer} for node in nodes
-        ]
-        if all(max(made, default=-1) < index for index, made in enumerate(makers)):
+        place = {name: index for index, node in enumerate(nodes) for t in node.outputs if (name := t.name)}
+        reads = [self._reads(node) for node in nodes]
+        if all(place.get(name, -1) < index for index, names in enumerate(reads) for name in names):
             return list(nodes)
+        makers = [{place[name] for name in names if name in place} for names in reads]
         waiting = [len(made) for made in makers]
         users: dict[int, list[int]] = defaultdict(list)
         for index, made in enumerate(makers):
@@ -117,7 +123,7 @@ class Facts:
 
     def _reads(self, node: gs.Node) -> list[str]:
         names = [t.name for t in node.inputs]
-        for subgraph in node.subgraphs(recursive=True):
+        for subgraph in subgraphs(node):
             names.extend(t.name for inner in subgraph.nodes for t in inner.inputs)
             names.extend(t.name for t in subgraph.outputs)
         return names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from graphmorph.certification import certificate_for
@@ -18,7 +18,7 @@ from graphmorph.oracle import Oracle, Shapes
 from graphmorph.report import ModelSummary, PassReport, RefusalReport, RewriteReport
 from graphmorph.rewrite import Refusal, Rewrite, Site
 from graphmorph.runtime import Runtime
-from graphmorph.summary import EMPTY, parameters_of, summarise
+from graphmorph.summary import EMPTY, multiply_adds, parameters_of, summarise
 
 #: No pipeline needs more; one that does is not converging.
 MAX_ROUNDS = 100
@@ -86,6 +86,9 @@ class PassManager:
             self._run_pass(rewrite, (graph, shapes, kept, oracle), names, result, report)
             report.seconds = time.perf_counter() - started
             result.passes.append(report)
+            if rewrite.cleanup and result.before.macs is None:
+                # Clean-up changes no convolution, and makes more of their sizes known.
+                result.before = replace(result.before, macs=multiply_adds(Facts(graph, shapes)))
         result.after = summarise(Facts(graph, shapes)) if result.journal.modified else result.before
         result.notes.extend(oracle.notes)
         return result

@@ -117,7 +117,7 @@ def fuse(
             keep=keep,
             certify=certify,
             without=without,
-            max_rewrites=limit if max_rewrites is None else min(limit or max_rewrites, max_rewrites),
+            max_rewrites=min((n for n in (limit, max_rewrites) if n is not None), default=None),
             runtime=job.runtime,
             progress=progress,
         )

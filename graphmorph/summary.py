@@ -42,7 +42,7 @@ def parameters_of(nodes: list[gs.Node]) -> int:
 
 
 def multiply_adds(facts: Facts) -> int | None:
-    """Multiply-adds of convolutions and matrix products in one run; symbolic dimensions count as 1, None: not known."""
+    """Multiply-adds of convolutions and matrix products in one run; free dimensions of inputs count as 1, None: not known."""
     total = 0
     for node in facts.graph.nodes:
         if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or not facts.is_standard(node):
@@ -68,6 +68,7 @@ def _node_multiply_adds(node: gs.Node, facts: Facts) -> int | None:
 
 def _sizes(tensor: gs.Tensor, facts: Facts) -> list[int] | None:
     shape = facts.shape(tensor)
-    if shape is None or any(n is None for n in shape):
+    free = {n for t in facts.graph.inputs for n in (facts.shape(t) or ()) if isinstance(n, str)}
+    if shape is None or any(not isinstance(n, int) and n not in free for n in shape):
         return None
     return [n if isinstance(n, int) else 1 for n in shape]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_graphsurgeon as gs
 
 from graphmorph.affine.operators import supported
-from graphmorph.facts import Facts
+from graphmorph.facts import Facts, subgraphs
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 SCALES = frozenset({"Mul", "Add", "Sub", "Div"})
@@ -116,7 +116,7 @@ def foldables(facts: Facts) -> list[Candidate]:
     """Batch normalisations, constant scales and offsets behind a weighted node, and pads before one."""
     found: list[Candidate] = []
     for node in facts.order:
-        for body in node.subgraphs(recursive=True):
+        for body in subgraphs(node):
             found.extend(_inside(node, body))
         if not node.outputs:
             continue

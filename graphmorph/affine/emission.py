@@ -28,9 +28,9 @@ class Emitter:
         self.pending_bias = plan.form.bias
 
     def _dtype(self) -> np.dtype[Any]:
-        known = numpy_type(self.facts.dtype(self.root) or 0)
+        known: np.dtype[Any] | None = numpy_type(self.facts.dtype(self.root) or 0)
         if known is not None:
-            return np.dtype(known)
+            return known
         constants = (t for node in self.plan.cone.nodes for t in node.inputs if isinstance(t, gs.Constant))
         return np.dtype(next(c.dtype for c in constants if "float" in str(c.dtype)))
 

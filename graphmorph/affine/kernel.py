@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import gcd, prod
 
@@ -283,8 +284,14 @@ def multiply_adds(kernels: Sequence[Kernel]) -> int:
     """Multiply-adds per output position of the one convolution that would hold all `kernels`."""
     first = kernels[0]
     groups = gcd(*(kernel.groups for kernel in kernels))
-    offsets = {offset for kernel in kernels for offset in kernel.offsets}
-    return first.out_channels * (first.in_channels // groups) * enclosing_window(tuple(offsets), first.size_term).taps
+    offsets = frozenset(offset for kernel in kernels for offset in kernel.offsets)
+    return first.out_channels * (first.in_channels // groups) * _taps_around(offsets, first.size_term)
+
+
+@lru_cache(maxsize=1024)
+def _taps_around(offsets: frozenset[Offset], size_term: Offset) -> int:
+    """Taps of the enclosing window; a network repeats a few windows thousands of times."""
+    return enclosing_window(tuple(offsets), size_term).taps
 
 
 def merged_weights(kernels: Sequence[Kernel], into: Window) -> tuple[Float64, int]:

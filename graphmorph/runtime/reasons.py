@@ -11,7 +11,8 @@ _LAMBDA = re.compile(r"^\s*(?:::)?<lambda\(\)> ")
 _UNSUPPORTED = re.compile(
     r"NOT_IMPLEMENTED|could not find an implementation|is not a registered function/op|no op registered for"
     r"|no opset (?:import|domain)|does not have a kernel|unsupported model ir version|unsupported type"
-    r"|only guarantees? support|is under development and support|no kernel|not implemented",
+    r"|only guarantees? support|is under development and support|no kernel|not implemented"
+    r"|type 'tensor\(bfloat16\)' of input parameter",  # older operators, as exporters write them
     re.IGNORECASE,
 )
 _MAX_LENGTH = 400

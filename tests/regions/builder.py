@@ -104,9 +104,7 @@ class Builder:
 
     def node(self, op: str, inputs: Sequence[str], domain: str = "", **attrs: Any) -> str:
         output = self.name(op.lower())
-        self.nodes.append(
-            helper.make_node(op, inputs, [output], name=f"node_{output}", domain=domain, **attrs)
-        )
+        self.nodes.append(helper.make_node(op, inputs, [output], name=f"node_{output}", domain=domain, **attrs))
         self.features.add(op)
         return output
 
@@ -144,9 +142,7 @@ class Builder:
         shape = (out, x.channels // group, *kernel)
         names = [x.name, weight or self._weight(shape), *([self.normal(out, stem="b")] if bias else [])]
         attrs: dict[str, Any] = {"kernel_shape": list(kernel)} if self.choices.chance(0.7) else {}
-        attrs |= _unless(strides=strides, default=[1] * rank) | _unless(
-            dilations=dilations, default=[1] * rank
-        )
+        attrs |= _unless(strides=strides, default=[1] * rank) | _unless(dilations=dilations, default=[1] * rank)
         attrs |= {"auto_pad": auto_pad} if auto_pad else _unless(pads=pads, default=[0] * 2 * rank)
         attrs |= _unless(group=group, default=1)
         extents = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
@@ -157,9 +153,7 @@ class Builder:
         return Tensor(self.node("Conv", names, **attrs), out, sizes)
 
     def _weight(self, shape: tuple[int, ...]) -> str:
-        same = [
-            name for name, tensor in self.weights.items() if tuple(tensor.dims) == shape and name[0] == "w"
-        ]
+        same = [name for name, tensor in self.weights.items() if tuple(tensor.dims) == shape and name[0] == "w"]
         if same and self.choices.chance(0.2):
             self.features.add("shared weight")
             return self.choices.pick(same)
@@ -196,21 +190,15 @@ class Builder:
         elif self.opset >= 18 and self.choices.chance(0.5):
             axes = [axis - rank for axis in range(rank)]
             middle = "" if value is None else self.constant(value)
-            name = self.node(
-                "Pad", [x.name, self.integers([*begins, *ends]), middle, self.integers(axes)], **attrs
-            )
+            name = self.node("Pad", [x.name, self.integers([*begins, *ends]), middle, self.integers(axes)], **attrs)
             self.features.add("Pad axes")
         else:
             inputs = [x.name, self.integers(widths), *([] if value is None else [self.constant(value)])]
             name = self.node("Pad", inputs, **attrs)
-        sizes = tuple(
-            tuple(n + b + e for n, b, e in zip(size, begins, ends, strict=True)) for size in x.sizes
-        )
+        sizes = tuple(tuple(n + b + e for n, b, e in zip(size, begins, ends, strict=True)) for size in x.sizes)
         return Tensor(name, x.channels, sizes)
 
-    def crop(
-        self, x: Tensor, begins: Sequence[int], ends: Sequence[int], *, absolute: bool = False
-    ) -> Tensor:
+    def crop(self, x: Tensor, begins: Sequence[int], ends: Sequence[int], *, absolute: bool = False) -> Tensor:
         """Slice off `begins` and `ends` positions; `absolute` writes the end as a position of the (static)
         size.
         """
@@ -223,9 +211,7 @@ class Builder:
             places = [a + 2 if self.choices.chance(0.7) else a - x.spatial for a in axes]
             rows = [starts, stops, places, *([[1] * len(axes)] if self.choices.chance(0.3) else [])]
             name = self.node("Slice", [x.name, *(self.integers(row) for row in rows)])
-        sizes = tuple(
-            tuple(max(n - b - e, 0) for n, b, e in zip(size, begins, ends, strict=True)) for size in x.sizes
-        )
+        sizes = tuple(tuple(max(n - b - e, 0) for n, b, e in zip(size, begins, ends, strict=True)) for size in x.sizes)
         return Tensor(name, x.channels, sizes)
 
     def unary(self, op: str, x: Tensor, **attrs: Any) -> Tensor:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -23,6 +24,7 @@ RewriteFunction = Callable[[Graph], Graph]
 Arrays = dict[str, np.ndarray]
 TOLERANCE = 1e-10
 ROUNDING_STEPS = 16
+_FINFO: Any = ml_dtypes.finfo  # has no annotations
 _NONLINEAR: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "Relu": lambda x: np.maximum(x, 0.0),
     "Tanh": np.tanh,
@@ -50,9 +52,7 @@ def check_region(region: Region, rewrite: RewriteFunction, seed: int = 0) -> Out
     return check_model(region.model, rewrite, region.feeds, seed)
 
 
-def check_model(
-    model: onnx.ModelProto, rewrite: RewriteFunction, feeds: Sequence[Feeds], seed: int = 0
-) -> Outcome:
+def check_model(model: onnx.ModelProto, rewrite: RewriteFunction, feeds: Sequence[Feeds], seed: int = 0) -> Outcome:
     """Rewrite the model and compare all of its outputs at each of the input shapes in `feeds`.
 
     Sizes at which a tensor of a model with several of them is empty are passed over: a rewrite may speak of
@@ -83,8 +83,7 @@ def check_near_miss(miss: NearMiss, rewrite: RewriteFunction, seed: int = 0) -> 
     for tensor, op in miss.guarded.items():
         if producers.get(tensor) != op:
             raise MismatchError(
-                f"{miss.condition}: '{tensor}' was to stay the output of {op},"
-                f" but is that of {producers.get(tensor)}"
+                f"{miss.condition}: '{tensor}' was to stay the output of {op}, but is that of {producers.get(tensor)}"
             )
     if miss.evaluable:
         check_model(miss.model, rewrite, miss.feeds, seed)
@@ -99,9 +98,7 @@ def _inputs(shapes: Feeds, seed: int) -> Arrays:
     return {name: generator.standard_normal(shape) for name, shape in shapes.items()}
 
 
-def evaluate_graph(
-    graph: Graph, arrays: Arrays, constants: Arrays | None = None, *, magnitude: bool = False
-) -> Arrays:
+def evaluate_graph(graph: Graph, arrays: Arrays, constants: Arrays | None = None, *, magnitude: bool = False) -> Arrays:
     """Every tensor of the graph in float64, by name; onnx's own reference where a node is outside the
     evaluator.
     """
@@ -187,9 +184,7 @@ def _floats(graph: Graph) -> dict[str, np.ndarray]:
 def _lifted(graph: Graph) -> Arrays:
     """Below the smallest normal number rounding is absolute: count such weights as that large."""
     return {
-        name: np.maximum(
-            np.abs(array.astype(np.float64)), float(ml_dtypes.finfo(array.dtype).smallest_normal)
-        )
+        name: np.maximum(np.abs(array.astype(np.float64)), float(_FINFO(array.dtype).smallest_normal))
         for name, array in _floats(graph).items()
         if array.dtype != np.float64
     }
@@ -200,14 +195,11 @@ def _precision(graph: Graph) -> float:
     covers.
     """
     types = {array.dtype for array in _floats(graph).values()} - {np.dtype(np.float64)}
-    return max((float(ml_dtypes.finfo(dtype).eps) for dtype in types), default=0.0)
+    return max((float(_FINFO(dtype).eps) for dtype in types), default=0.0)
 
 
 def _describe(model: onnx.ModelProto, after: Graph, shapes: Feeds, seed: int, error: Exception) -> str:
-    rows = [
-        f"{n.outputs[0].name} = {n.op}({', '.join(t.name for t in n.inputs)}) {dict(n.attrs)}"
-        for n in after.nodes
-    ]
+    rows = [f"{n.outputs[0].name} = {n.op}({', '.join(t.name for t in n.inputs)}) {dict(n.attrs)}" for n in after.nodes]
     text = onnx.printer.to_text(_without_values(model))
     return f"{error}\nfed {shapes} (seed {seed})\n--- before\n{text}\n--- after\n" + "\n".join(rows)
 

@@ -70,9 +70,7 @@ def _source(b: Builder, channels: int, rank: int) -> Tensor:
     batches = [1 + (place % 2) if moving_batch else 1 for place in range(count)]
     dims: list[Any] = ["N" if moving_batch else 1, channels]
     dims += [f"D{axis}" if moving else n for axis, (moving, n) in enumerate(zip(dynamic, fixed, strict=True))]
-    b.features |= ({"dynamic size"} if any(dynamic) else set()) | (
-        {"dynamic batch"} if moving_batch else set()
-    )
+    b.features |= ({"dynamic size"} if any(dynamic) else set()) | ({"dynamic batch"} if moving_batch else set())
     return b.source(channels, sizes, batches, dims)
 
 
@@ -146,9 +144,7 @@ def _conv_to(b: Builder, x: Tensor, out: int, strides: list[int], growth: list[i
     kernel = [side if cube else choices.pick([1, 3, 2, 4]) for _ in range(rank)]
     dilations = [choices.pick([1, 1, 1, 2]) if k > 1 else 1 for k in kernel]
     needed = [g + d * (k - 1) for g, d, k in zip(growth, dilations, kernel, strict=True)]
-    group = choices.pick(
-        [g for g in range(1, math.gcd(x.channels, out) + 1) if math.gcd(x.channels, out) % g == 0]
-    )
+    group = choices.pick([g for g in range(1, math.gcd(x.channels, out) + 1) if math.gcd(x.channels, out) % g == 0])
     group = group if choices.chance(0.6) else 1
     b.features |= {"group"} if group > 1 else set()
     b.features |= {"dilation"} if max(dilations) > 1 else set()
@@ -200,7 +196,7 @@ def _trim(b: Builder, x: Tensor, extra: int) -> Tensor:
 
 def _bottleneck(b: Builder, x: Tensor, out: int, strides: list[int], growth: list[int]) -> Tensor:
     """1x1 then kxk, or kxk then 1x1, with pointwise operators between."""
-    middle = b.choices.integer(1, 6)
+    middle = b.choices.pick([1, 2, 4, 6, 12])  # where it is wide one kernel is cheaper
     b.features.add("bottleneck")
     if b.choices.chance(0.5):
         inner = b.conv(x, middle, [1] * x.spatial, bias=b.choices.chance(0.3))
@@ -248,7 +244,7 @@ def _serial(b: Builder, x: Tensor) -> list[Tensor]:
         growth = _growth(b, x, strides)
         if growth is None:
             return []
-        x = pointwise_chain(b, _conv_to(b, x, b.choices.integer(1, 6), strides, growth), 1)
+        x = pointwise_chain(b, _conv_to(b, x, b.choices.pick([1, 2, 4, 6, 12]), strides, growth), 1)
     b.features.add("serial")
     return [x]
 
@@ -297,7 +293,7 @@ def _upsample(b: Builder, x: Tensor) -> list[Tensor]:
     choices, rank = b.choices, x.spatial
     if any(min(size) < 1 for size in x.sizes):
         return []
-    group = choices.pick([1, 1, x.channels])
+    group = choices.pick([1, *(g for g in range(1, x.channels + 1) if x.channels % g == 0)])
     out = group * choices.integer(1, 3)
     kernel, strides = [choices.integer(2, 3)] * rank, [choices.integer(1, 2)] * rank
     pads = [choices.integer(0, 1) for _ in range(2 * rank)]

@@ -32,9 +32,7 @@ def linear_region(b: Builder) -> Region:
     for _ in range(choices.integer(1, 2)):
         current = _layer(b, current, stacked)
     read = {name for node in b.nodes for name in node.input}
-    outputs = [
-        node.output[0] for node in b.nodes if node.op_type != "Constant" and node.output[0] not in read
-    ]
+    outputs = [node.output[0] for node in b.nodes if node.op_type != "Constant" and node.output[0] not in read]
     return b.region(outputs)
 
 

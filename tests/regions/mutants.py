@@ -131,6 +131,4 @@ def _fuzz(copy: Path, rewrite: str, first: int, last: int, timeout: float) -> tu
 
 def _difference(expected: dict[str, Any], found: dict[str, Any]) -> str:
     keys = ("changed", "nodes_after")
-    return ", ".join(
-        f"{key} {found[key]} instead of {expected[key]}" for key in keys if found[key] != expected[key]
-    )
+    return ", ".join(f"{key} {found[key]} instead of {expected[key]}" for key in keys if found[key] != expected[key])

@@ -21,12 +21,7 @@ def fold_normalization(graph: Graph) -> Graph:
         for tensor in node.inputs:
             readers[tensor.name] = readers.get(tensor.name, 0) + 1
     for node in list(graph.nodes):
-        if (
-            node.op != "BatchNormalization"
-            or node.domain
-            or len(node.outputs) > 1
-            or node.attrs.get("training_mode")
-        ):
+        if node.op != "BatchNormalization" or node.domain or len(node.outputs) > 1 or node.attrs.get("training_mode"):
             continue
         conv = next((n for n in graph.nodes if n.outputs[0] is node.inputs[0]), None)
         constant = all(isinstance(tensor, gs.Constant) for tensor in node.inputs[1:])

@@ -45,9 +45,7 @@ def broken(condition: str, *, opset: int = 17, dtype: int = DOUBLE) -> Callable[
     return register
 
 
-def image(
-    b: Builder, channels: int = 4, size: tuple[int, int] = (7, 6), batch: int = 1, **symbols: Any
-) -> Tensor:
+def image(b: Builder, channels: int = 4, size: tuple[int, int] = (7, 6), batch: int = 1, **symbols: Any) -> Tensor:
     """A graph input of one static size."""
     dims = [
         symbols.get("batch", batch),
@@ -58,13 +56,9 @@ def image(
     return b.source(channels, [size], [batch], dims)
 
 
-def images(
-    b: Builder, channels: int = 4, sizes: tuple[tuple[int, int], ...] = ((7, 6), (8, 5), (9, 9))
-) -> Tensor:
+def images(b: Builder, channels: int = 4, sizes: tuple[tuple[int, int], ...] = ((7, 6), (8, 5), (9, 9))) -> Tensor:
     """A graph input of dynamic height and width."""
-    return b.source(
-        channels, list(sizes), [1] * len(sizes), [1, channels, f"H{len(b.inputs)}", f"W{len(b.inputs)}"]
-    )
+    return b.source(channels, list(sizes), [1] * len(sizes), [1, channels, f"H{len(b.inputs)}", f"W{len(b.inputs)}"])
 
 
 def square(b: Builder, x: Tensor, out: int | None = None, **options: Any) -> Tensor:

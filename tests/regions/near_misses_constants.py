@@ -32,6 +32,21 @@ for _name, _op, _shape in (
     broken(_name)(_positions(_op, _shape))
 
 
+@broken("Mul by one in some channels")
+def _some_ones(b: Builder) -> Parts:
+    y = square(b, image(b), bias=True)
+    return Parts((b.node("Mul", [y.name, b.constant([[[1.0]], [[2.0]], [[1.0]], [[-1.0]]])]),))
+
+
+@broken("Mul by one and Add of zero")
+def _nothing(b: Builder) -> Parts:
+    """A region that is its own source: what reads it has to read something."""
+    x = b.unary("Relu", image(b))
+    scaled = b.node("Mul", [x.name, b.constant(np.ones((4, 1, 1)))])
+    shifted = b.node("Add", [b.constant(0.0), scaled])
+    return Parts((b.node("Relu", [shifted]),))
+
+
 @broken("Mul that broadcasts the channels")
 def _channels_grow(b: Builder) -> Parts:
     scaled = with_constant(b, "Mul", square(b, image(b), 1), (4, 1, 1))
@@ -130,9 +145,7 @@ def _overflow(b: Builder) -> Parts:
 def _names(b: Builder) -> Parts:
     x = image(b)
     y = square(b, x)
-    for name in [
-        f"{y.name}{tail}" for tail in ("_weight", "_bias", ".weight", "_fused", "_fused_weight", "_0")
-    ]:
+    for name in [f"{y.name}{tail}" for tail in ("_weight", "_bias", ".weight", "_fused", "_fused_weight", "_0")]:
         b.weights[name] = onnx.numpy_helper.from_array(np.ones((4, 1, 1)), name)
         y = Tensor(b.node("Add", [y.name, name]), 4, y.sizes)
     other = Tensor(b.node("Relu", [y.name]), 4, y.sizes)
@@ -156,6 +169,14 @@ def _weight_input(b: Builder) -> Parts:
     y = square(b, x, weight=_extra_input(b, (4, 4, 3, 3), "weight"))
     last = b.batch_normalization(y)
     return Parts((last.name,), (last.name,))
+
+
+@broken("weight of a ConvTranspose that is an input")
+def _transposed_weight_input(b: Builder) -> Parts:
+    x = image(b)
+    name = b.node("ConvTranspose", [x.name, _extra_input(b, (4, 4, 2, 2), "weight")])
+    last = b.batch_normalization(Tensor(name, 4, ((8, 7),)))
+    return Parts((last.name,), (last.name, name))
 
 
 @broken("overridable initializer")

@@ -101,9 +101,7 @@ def _dropout(b: Builder) -> Parts:
     return Parts((last.name,), (last.name, dropped), evaluable=False)
 
 
-def _function(
-    domain: str, name: str, op: str, body: list[onnx.NodeProto], inputs: list[str]
-) -> onnx.FunctionProto:
+def _function(domain: str, name: str, op: str, body: list[onnx.NodeProto], inputs: list[str]) -> onnx.FunctionProto:
     assert body[-1].op_type == op
     return helper.make_function(domain, name, inputs, ["out"], body, [helper.make_opsetid("", 17)])
 
@@ -149,6 +147,14 @@ def _undecidable_border(b: Builder) -> Parts:
     z = images(b, 4, ((7, 6), (1, 5), (1, 1)))
     last = square(b, b.binary("Add", x, z))
     return Parts((last.name,), ())
+
+
+@broken("Sum that would become several Adds")
+def _four_sources(b: Builder) -> Parts:
+    """The BatchNormalization would go, and three Adds would come for one Sum: more nodes than there were."""
+    parts = [square(b, image(b)).name for _ in range(4)]
+    total = b.node("Sum", parts)
+    return finish(b, Tensor(total, 4, ((7, 6),)), Tensor(total, 4, ((7, 6),)))
 
 
 @broken("sum that broadcasts one channel")

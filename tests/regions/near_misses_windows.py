@@ -90,6 +90,48 @@ def _padded_twice_dynamic(b: Builder) -> Parts:
     return Parts((outer.name,), (outer.name, inner.name))
 
 
+def _looking_out(begins: int, ends: int) -> Maker:
+    """Two windows through many channels, so that one kernel would be much cheaper; the outer one is padded."""
+
+    def make(b: Builder) -> Parts:
+        inner = b.conv(images(b), 16, [2, 1])
+        outer = b.conv(inner, 1, [2, 1], pads=[begins, 0, ends, 0])
+        return Parts((outer.name,), (outer.name, inner.name))
+
+    return make
+
+
+broken("padding at the start of a window's output")(_looking_out(1, 0))
+broken("padding at the end of a window's output")(_looking_out(0, 1))
+
+
+@broken("padding beside a strided window's output")
+def _strided_start(b: Builder) -> Parts:
+    """The tap at 2 of an inner stride of 2 looks back into the image from the row before the first."""
+    inner = b.conv(images(b), 16, [3, 1], strides=[2, 1])
+    outer = b.conv(inner, 1, [2, 1], pads=[1, 0, 0, 0])
+    return Parts((outer.name,), (outer.name, inner.name))
+
+
+@broken("bias in one channel before a padded 3x3")
+def _one_bias(b: Builder) -> Parts:
+    point = b.conv(image(b), 4, [1, 1])
+    shift = b.constant([[[0.0]], [[0.0]], [[2.0]], [[0.0]]])
+    inner = Tensor(b.node("Add", [point.name, shift]), 4, point.sizes)
+    outer = square(b, inner)
+    return Parts((outer.name,), (outer.name,))
+
+
+@broken("padded 3x3 of a sum that may broadcast")
+def _broadcast_then_padded(b: Builder) -> Parts:
+    """Through many channels, so that a kernel on each source would be cheaper; the second may have one row."""
+    x = images(b, 4, ((7, 6), (8, 5), (6, 6)))
+    z = images(b, 4, ((7, 6), (1, 5), (1, 1)))
+    total = b.binary("Add", b.conv(x, 16, [1, 1]), b.conv(z, 16, [1, 1]))
+    outer = b.conv(total, 1, [3, 3], pads=[1, 1, 1, 1])
+    return Parts((outer.name,), (outer.name, total.name))
+
+
 @broken("average before a padded 3x3")
 def _average_first(b: Builder) -> Parts:
     inner = b.average(image(b), [3, 3], [1, 1], pads=[1, 1, 1, 1], count_include_pad=1)
@@ -147,6 +189,13 @@ def _wrong_border(b: Builder) -> Parts:
 def _pad_read_twice(b: Builder) -> Parts:
     padded = b.pad(image(b), [1, 1], [1, 1])
     return Parts((b.conv(padded, 4, [3, 3]).name, b.node("Relu", [padded.name])), (padded.name,))
+
+
+@broken("shift by a Pad that crops at the other end")
+def _shift_then_scale(b: Builder) -> Parts:
+    """As large as it was, one row lower: no scale, though every channel reads only itself."""
+    moved = b.pad(image(b), [1, 0], [-1, 0])
+    return finish(b, moved, moved)
 
 
 @broken("Pad of channels")

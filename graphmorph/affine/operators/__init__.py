@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphmorph.affine.operators import borders, convolution, elementwise, matrix, normalization
-from graphmorph.affine.operators.rules import step_of, supported, version_of
+from graphmorph.affine.operators.rules import step_of, supported
 
 __all__ = [
     "borders",
@@ -13,5 +13,4 @@ __all__ = [
     "normalization",
     "step_of",
     "supported",
-    "version_of",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import onnx_graphsurgeon as gs
 
 from graphmorph.affine.operators.steps import Step, Wall
 from graphmorph.facts import STANDARD_DOMAINS, Facts
+from graphmorph.schema import version_of, violation
 
 Rule = Callable[[gs.Node, Facts, int], Step | Wall]
 
@@ -32,19 +32,6 @@ def supported() -> dict[str, tuple[int, ...]]:
     return {op: tuple(sorted(versions)) for op, (_, versions) in sorted(_RULES.items())}
 
 
-@lru_cache(maxsize=1024)
-def version_of(op: str, opset: int) -> int:
-    """The since-version of an ONNX operator under an opset; 0 where this onnx package does not know."""
-    import onnx.defs
-
-    if opset > onnx.defs.onnx_opset_version():
-        return 0
-    try:
-        return int(onnx.defs.get_schema(op, max_inclusive_version=opset).since_version)
-    except onnx.defs.SchemaError:
-        return 0
-
-
 def _origin(node: gs.Node) -> str:
     return f"domain {node.domain}" if node.domain not in STANDARD_DOMAINS else "a function of the model overrides it"
 
@@ -62,6 +49,7 @@ def step_of(node: gs.Node, facts: Facts) -> Step | Wall:
         return Wall(f"{node.op} of opset {facts.opset} is not known to this version of onnx")
     if version not in versions:
         return Wall(f"version {version} of {node.op} is not known")
-    if any(not tensor.name for tensor in node.inputs[:1]) or not node.outputs:
-        return Wall(f"{node.op} lacks its input or output")
+    broken = violation(node, facts.opset)
+    if broken is not None:
+        return Wall(broken)
     return function(node, facts, version)

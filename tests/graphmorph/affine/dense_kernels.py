@@ -34,13 +34,12 @@ def value_at(kernel: Kernel, x: Array, position: Sequence[int], outside: Array |
     for tap, offset in enumerate(kernel.offsets):
         read = tuple(s * p + o for s, p, o in zip(kernel.stride, position, offset, strict=True))
         inside = all(0 <= q < n for q, n in zip(read, x.shape[1:], strict=True))
-        total += full[:, :, tap] @ (x[(slice(None), *read)] if inside else beyond)
+        columns: Any = (slice(None), *read)
+        total += full[:, :, tap] @ (x[columns] if inside else beyond)
     return total
 
 
-def values(
-    kernel: Kernel, x: Array, outside: Array | float = 0.0, at: Iterable[Sequence[int]] | None = None
-) -> Array:
+def values(kernel: Kernel, x: Array, outside: Array | float = 0.0, at: Iterable[Sequence[int]] | None = None) -> Array:
     """The output (out, *size), or (out, positions) at some positions, which may lie anywhere."""
     size = [(n + c) // s + 1 for n, c, s in zip(x.shape[1:], kernel.size_term, kernel.stride, strict=True)]
     places = list(product(*map(range, size))) if at is None else list(at)
@@ -51,6 +50,11 @@ def values(
 
 def gaussian(*shape: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).standard_normal(shape)
+
+
+def assert_close(found: Array, expected: Array, atol: float = 1e-11) -> None:
+    """Equal shapes, and elements within `atol`; the numbers of these tests are of the order of one."""
+    np.testing.assert_allclose(found, expected, rtol=0.0, atol=atol)
 
 
 def divisors(number: int) -> list[int]:

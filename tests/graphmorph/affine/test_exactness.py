@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphmorph.affine.exactness import border_disagreement
 from graphmorph.affine.form import Form, Term
 from graphmorph.affine.kernel import Float64, Kernel, compose, tap_sum
-from tests.graphmorph.affine.dense_kernels import Array, gaussian, kernels, values
+from tests.graphmorph.affine.dense_kernels import Array, assert_close, gaussian, kernels, values
 
 algebra = settings(deadline=None, database=None, derandomize=True, max_examples=300)
 SIZES = range(1, 11)
@@ -56,7 +56,7 @@ def test_static_sizes_that_are_said_to_agree_do(rank: int, data: st.DataObject) 
     if border_disagreement(outer, inner, _form(inner, bias, middle), outside, "x") is None:
         x = gaussian(2, *shape)
         found, expected = _as_one(outer, inner, x, bias), _one_after_the_other(outer, inner, x, bias, outside)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+        assert_close(found, expected, atol=1e-10)
 
 
 @settings(algebra, max_examples=120)
@@ -70,7 +70,7 @@ def test_unknown_sizes_that_are_said_to_agree_do(data: st.DataObject) -> None:
         if _has_elements(middle, outer.size(middle)):
             x = gaussian(2, n)
             found, expected = _as_one(outer, inner, x, bias), _one_after_the_other(outer, inner, x, bias, outside)
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
+            assert_close(found, expected, atol=1e-10)
 
 
 def _row(taps: int, first: int, size_term: int, seed: int) -> Kernel:

@@ -23,10 +23,9 @@ from graphmorph.affine.form import (
     source_form,
 )
 from graphmorph.affine.kernel import MAX_TAPS, Kernel, shift
-from tests.graphmorph.affine.dense_kernels import Array, gaussian, kernels, values
+from tests.graphmorph.affine.dense_kernels import Array, assert_close, gaussian, kernels, values
 
 algebra = settings(deadline=None, database=None, derandomize=True, max_examples=150)
-CLOSE = {"rtol": 0.0, "atol": 1e-9}
 SIZE = (7, 6)
 BATCH = (1,)
 WINDOW = Passage("window", 10.0, "before")
@@ -62,7 +61,7 @@ def test_chains_of_steps(data: st.DataObject) -> None:
             form, reference = step(data.draw, form, reference, x)
         except InexactError:
             continue
-    np.testing.assert_allclose(_evaluate(form, x=x), reference, **CLOSE)
+    assert_close(_evaluate(form, x=x), reference)
     assert form.size == reference.shape[1:]
     assert form.channels == len(reference)
 
@@ -97,10 +96,8 @@ def test_padding_with_the_bias(data: st.DataObject) -> None:
     begin, end = (tuple(pair[side] for pair in amounts) for side in (0, 1))
     padded = applied(shift(2, begin, end), form, None, WINDOW, outside=bias)
     x = gaussian(2, *SIZE)
-    expected = np.stack(
-        [np.pad(_evaluate(form, x=x)[c], amounts, constant_values=bias[c]) for c in range(2)]
-    )
-    np.testing.assert_allclose(_evaluate(padded, x=x), expected, **CLOSE)
+    expected = np.stack([np.pad(_evaluate(form, x=x)[c], amounts, constant_values=bias[c]) for c in range(2)])
+    assert_close(_evaluate(padded, x=x), expected)
     if any(begin + end):
         with pytest.raises(InexactError, match="bias is not the padding value"):
             applied(shift(2, begin, end), form, None, WINDOW, outside=bias + 1.0)
@@ -111,7 +108,7 @@ def test_a_sum_of_two_sources() -> None:
     total = added([_source("x"), scaled(_source("z"), gaussian(2), np.ones(2))], [1.0, -1.0])
     x, z = gaussian(2, *SIZE, seed=6), gaussian(2, *SIZE, seed=7)
     expected = x - z * gaussian(2)[:, None, None] - 1.0
-    np.testing.assert_allclose(_evaluate(total, x=x, z=z), expected, **CLOSE)
+    assert_close(_evaluate(total, x=x, z=z), expected)
     assert {term.source for term in total.terms} == {"x", "z"}
 
 
@@ -150,7 +147,7 @@ def test_equal_static_sizes_by_different_formulas() -> None:
     total = added([looser, tighter], [1.0, 1.0])
     assert len({term.kernel.size_term for term in total.terms}) == 1
     x = gaussian(2, 8, 6)
-    np.testing.assert_allclose(_evaluate(total, x=x), _evaluate(looser, x=x) + _evaluate(tighter, x=x), **CLOSE)
+    assert_close(_evaluate(total, x=x), _evaluate(looser, x=x) + _evaluate(tighter, x=x))
 
 
 def test_equal_sizes_of_dynamic_inputs_need_equal_formulas() -> None:
