@@ -7,7 +7,7 @@ TEST := $(VENV)/.test
 DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow lint docs bench build clean
+.PHONY: demo test test-slow test-mutants lint docs bench build clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE) ## fuse the example model that ships with the package, and prove it
@@ -18,6 +18,9 @@ test: $(TEST) ## the whole suite but the tests marked slow
 
 test-slow: $(TEST) ## the tests marked slow
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+test-mutants: $(TEST) ## break the algebra line by line; every mutant must be caught (writes tests/regions/mutants.md)
+	$(BIN)/python -m tests.regions.mutant_list
 
 lint: $(DEV) build ## ruff, then mypy on the package as it is installed
 	$(BIN)/ruff check .

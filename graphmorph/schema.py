@@ -31,7 +31,9 @@ class Signature:
 
 @lru_cache(maxsize=1024)
 def signature_of(op: str, opset: int) -> Signature | None:
-    """The signature in force under an opset; None where this onnx package does not know the operator."""
+    """The signature in force under an opset; None where this onnx package does not know the operator or the opset."""
+    if opset > onnx.defs.onnx_opset_version():
+        return None
     try:
         schema = onnx.defs.get_schema(op, max_inclusive_version=opset)
     except onnx.defs.SchemaError:

@@ -127,9 +127,9 @@ def _asked(graph: Graph, facts: Facts) -> Iterator[Site]:
     """What only an oracle knows; asked when nothing simpler is left to do."""
     if facts.oracle is None or not folding.worth_asking(facts):
         return
-    values = folding.accepted(facts.oracle.constants(graph), facts)
+    values = {node.outputs[0].name: value for node, value in folding.known_dimensions(facts)}
     if not values:
-        values = {node.outputs[0].name: value for node, value in folding.known_dimensions(facts)}
+        values = folding.accepted(facts.oracle.constants(graph), facts)
     if not values:
         nodes, frontier = folding.on_large_constants(facts)
         values = facts.oracle.evaluate(graph, nodes, frontier) if frontier else {}

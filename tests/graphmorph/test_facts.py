@@ -88,7 +88,10 @@ def test_shapes_come_from_inference_and_not_from_the_file(runtime: Runtime) -> N
 
 def test_nodes_out_of_order_are_sorted() -> None:
     a, b, c = (gs.Variable(name, np.float32, (4,)) for name in "abc")
-    nodes = [gs.Node("Neg", "second", inputs=[b], outputs=[c]), gs.Node("Relu", "first", inputs=[a], outputs=[b])]
+    nodes = [
+        gs.Node("Neg", "second", inputs=[b], outputs=[c]),
+        gs.Node("Relu", "first", inputs=[a], outputs=[b]),
+    ]
     facts = Facts(Graph(nodes=nodes, inputs=[a], outputs=[c], opset=17))
     assert [node.name for node in facts.order] == ["first", "second"]
 

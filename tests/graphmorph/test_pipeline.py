@@ -112,7 +112,7 @@ def test_in_place_needs_a_file(model: Path) -> None:
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="nowhere.onnx"):
+    with pytest.raises(ModelFileError, match=r"nowhere\.onnx"):
         graphmorph.fuse(tmp_path / "nowhere.onnx", tmp_path / "out.onnx")
     assert list(tmp_path.iterdir()) == []
 

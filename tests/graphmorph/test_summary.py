@@ -40,9 +40,17 @@ def test_nodes_parameters_and_bytes(runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     ("text", "weight", "macs"),
     [
-        ("g (float[1,4,8,8] x) => (float[1,6,P,Q] y) { y = Conv<strides=[2,2]>(x, w) }", (6, 4, 3, 3), 3 * 3 * 6 * 36),
+        (
+            "g (float[1,4,8,8] x) => (float[1,6,P,Q] y) { y = Conv<strides=[2,2]>(x, w) }",
+            (6, 4, 3, 3),
+            3 * 3 * 6 * 36,
+        ),
         ("g (float[N,4,8,8] x) => (float[N,6,P,Q] y) { y = Conv(x, w) }", (6, 4, 3, 3), 6 * 6 * 6 * 36),
-        ("g (float[1,4,5] x) => (float[1,6,P] y) { y = ConvTranspose<strides=[2]>(x, w) }", (4, 6, 3), 4 * 5 * 6 * 3),
+        (
+            "g (float[1,4,5] x) => (float[1,6,P] y) { y = ConvTranspose<strides=[2]>(x, w) }",
+            (4, 6, 3),
+            4 * 5 * 6 * 3,
+        ),
         ("g (float[3,4] x) => (float[3,6] y) { y = Gemm<transB=1>(x, w) }", (6, 4), 3 * 6 * 4),
         ("g (float[4,3] x) => (float[3,6] y) { y = Gemm<transA=1>(x, w) }", (4, 6), 3 * 6 * 4),
         ("g (float[2,3,4] x) => (float[2,3,6] y) { y = MatMul(x, w) }", (4, 6), 2 * 3 * 6 * 4),
@@ -58,7 +66,8 @@ def test_unknown_shapes_give_no_number(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "sums"), [("e = Add(c, d) y = Relu(e)", 1), ("y = Sum(c, d, x)", 1), ("e = Relu(c) y = Add(e, x)", 0)]
+    ("total", "sums"),
+    [("e = Add(c, d) y = Relu(e)", 1), ("y = Sum(c, d, x)", 1), ("e = Relu(c) y = Add(e, x)", 0)],
 )
 def test_sums_of_branches(runtime: Runtime, total: str, sums: int) -> None:
     text = f"g (float[1,4,8,8] x) => (float[1,4,8,8] y) {{ c = Conv(x, w) d = Conv(x, u) {total} }}"

@@ -10,10 +10,10 @@ import pytest
 
 from graphmorph.graph import constant_array
 from graphmorph.runtime import Runtime
-from tests.passes.text_models import Ran, Weight, assert_same_function, assert_untouched, build, run
+from tests.passes.text_models import Ran, Weight, Weights, assert_same_function, assert_untouched, build, run
 
 
-def clean(runtime: Runtime, text: str, weights: dict[str, Weight] | None = None, **options: Any) -> Ran:
+def clean(runtime: Runtime, text: str, weights: Weights | None = None, **options: Any) -> Ran:
     return run(build(text, weights, **options), runtime, "fold-constants")
 
 
@@ -97,9 +97,7 @@ def test_1_expressions_on_large_weights(runtime: Runtime) -> None:
         ("Slice(s, minus, far)", "minus", "p", [-1, 8]),
     ],
 )
-def test_2_dimensions_picked_from_a_shape(
-    runtime: Runtime, pick: str, first: str, last: str, value: list[int]
-) -> None:
+def test_2_dimensions_picked_from_a_shape(runtime: Runtime, pick: str, first: str, last: str, value: list[int]) -> None:
     text = f"""g (float[N,4,8] x) => (float[P,Q] y) {{
         s = Shape(x)
         p = {pick}
@@ -189,7 +187,10 @@ UNTOUCHED: dict[str, tuple[str, dict[str, Weight]]] = {
         "r = RandomNormal<shape = [4]>() q = Mul(r, k) y = Add(x, q)",
         {"k": np.array(2.0)},
     ),
-    "Dropout in training mode": ("d = Dropout(x, r, t) y = Relu(d)", {"r": np.array(0.5), "t": np.array(True)}),
+    "Dropout in training mode": (
+        "d = Dropout(x, r, t) y = Relu(d)",
+        {"r": np.array(0.5), "t": np.array(True)},
+    ),
     "an input that is an output": ("y = Identity(x)", {}),
     "a Constant that an If reads": (
         """y = If(f) <

@@ -17,7 +17,7 @@ from tests.regions.generator import random_region, regions
 from tests.regions.near_misses import conditions, near_miss
 from tests.regions.rewrites import pipeline, run_pipeline
 
-SEEDS = 500
+SEEDS = 300
 MANY_SEEDS = 6000
 
 
@@ -69,7 +69,7 @@ def test_reports_of_random_regions() -> None:
 
 def test_borders_of_constants_are_fused() -> None:
     """Where constants pad with the bias the ScatterND nodes go, in most of the regions that have them."""
-    bordered = [r for r in map(random_region, range(2 * SEEDS)) if "border of constants" in r.features]
+    bordered = [r for r in map(random_region, range(1000)) if "border of constants" in r.features]
     left = [any(node.op == "ScatterND" for node in pipeline(load(r.model)).nodes) for r in bordered]
     assert len(left) > 30
     assert sum(left) < 0.5 * len(left)

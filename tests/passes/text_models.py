@@ -23,6 +23,7 @@ from graphmorph.runtime import Runtime
 from tests.regions.check import check_model
 
 Weight = np.ndarray | tuple[int, ...]
+Weights = Mapping[str, np.ndarray] | Mapping[str, tuple[int, ...]] | Mapping[str, Weight]
 NUMPY_TYPES: dict[str, Any] = {
     "float": np.float32,
     "float16": np.float16,
@@ -33,7 +34,7 @@ NUMPY_TYPES: dict[str, Any] = {
 
 def build(
     text: str,
-    weights: Mapping[str, Weight] | None = None,
+    weights: Weights | None = None,
     *,
     opset: int = 17,
     ir: int = 8,
@@ -52,7 +53,7 @@ def build(
     return model
 
 
-def weights_of(weights: Mapping[str, Weight], dtype: str = "float") -> dict[str, np.ndarray]:
+def weights_of(weights: Weights, dtype: str = "float") -> dict[str, np.ndarray]:
     """Arrays of the model's type; integers and booleans stay what they are."""
     rng = np.random.default_rng(5)
     made = {}
@@ -71,6 +72,14 @@ def norm(channels: int, prefix: str = "") -> dict[str, Weight]:
         f"{prefix}m": rng.standard_normal(channels),
         f"{prefix}v": rng.uniform(0.5, 2.0, channels),
     }
+
+
+CONV: dict[str, Weight] = {"w": (6, 4, 3, 3), **norm(6)}
+ONE = "g (float[N,4,8,8] x) => (float[N,6,8,8] y)"
+TWO = "g (float[N,4,8,8] x) => (float[N,6,8,8] y, float[N,6,8,8] z)"
+NORMALISED = "c = Conv<pads=[1,1,1,1]>(x, w) y = BatchNormalization(c, s, b, m, v)"
+X = {"x": (2, 4, 8, 8)}
+BORDER = "it pads an input whose bias is not the padding value, so its border differs from the folded kernel's"
 
 
 @dataclass(frozen=True)
@@ -109,9 +118,7 @@ class Ran:
         return next(node for node in self.graph.nodes if node.outputs[0].name == output)
 
 
-def run(
-    model: onnx.ModelProto, runtime: Runtime, *names: str, freeze: bool = False, **options: Any
-) -> Ran:
+def run(model: onnx.ModelProto, runtime: Runtime, *names: str, freeze: bool = False, **options: Any) -> Ran:
     """Run passes, the whole pipeline by default, and look at what they did."""
     graph = load(model, freeze_initializers=freeze)
     result = PassManager(passes_for(only=names), runtime=runtime, **options).run(graph)
@@ -135,3 +142,13 @@ def assert_untouched(ran: Ran) -> None:
 def _fields(model: onnx.ModelProto) -> list[str]:
     """Each node and initializer as text, so that a difference can be read."""
     return [str(part) for part in (*model.graph.node, *model.graph.initializer, *model.functions)]
+
+
+def assert_refused(ran: Ran, **reasons: str) -> None:
+    """Nothing was edited, and the report says why: reasons by node, and no others."""
+    assert_untouched(ran)
+    assert ran.refusals == reasons
+
+
+def initializers(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    return {tensor.name: tensor for tensor in model.graph.initializer}

@@ -162,7 +162,8 @@ class Builder:
     def batch_normalization(self, x: Tensor, **attrs: Any) -> Tensor:
         names = [self.normal(x.channels, stem=stem) for stem in ("scale", "shift", "mean")]
         names.append(self.constant(np.abs(self.choices.numbers.standard_normal(x.channels)) + 0.3, "var"))
-        attrs = {"epsilon": self.choices.pick([1e-5, 1e-3, 0.1]), **attrs}
+        given: list[dict[str, Any]] = [{}, {"epsilon": 1e-5}, {"epsilon": 1e-3}, {"epsilon": 0.1}]
+        attrs = {**self.choices.pick(given), **attrs}
         if self.choices.chance(0.3):
             attrs["momentum"] = 0.9
         return Tensor(self.node("BatchNormalization", [x.name, *names], **attrs), x.channels, x.sizes)

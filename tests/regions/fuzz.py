@@ -35,10 +35,14 @@ class Tally:
 
 
 def fuzz(rewrite: RewriteFunction, first: int, last: int, *, near_misses: bool = True) -> Tally:
-    """Check the regions of seeds first to last - 1. Raises MismatchError, with the seed, at the first wrong
-    one.
+    """Check all near misses, then the regions of seeds first to last - 1.
+
+    Raises MismatchError, with the seed, at the first wrong one.
     """
     tally = Tally()
+    for condition in conditions() if near_misses else ():
+        check_near_miss(near_miss(condition, Seeded(first)), rewrite, first)
+        tally.near_misses += 1
     for seed in range(first, last):
         region = random_region(seed)
         try:
@@ -53,9 +57,6 @@ def fuzz(rewrite: RewriteFunction, first: int, last: int, *, near_misses: bool =
         if "float64" in region.features:
             tally.worst = max(tally.worst, outcome.worst)
         tally.features.update(region.features)
-    for condition in conditions() if near_misses else ():
-        check_near_miss(near_miss(condition, Seeded(first)), rewrite, first)
-        tally.near_misses += 1
     return tally
 
 

@@ -154,7 +154,7 @@ def _conv_to(b: Builder, x: Tensor, out: int, strides: list[int], growth: list[i
         "group": group,
         "bias": choices.chance(0.4),
     }
-    if max(strides) == 1 and not any(growth) and max(dilations) == 1 and choices.chance(0.1):
+    if max(strides) == 1 and not any(growth) and choices.chance(0.1):
         b.features.add("auto_pad")
         return b.conv(x, out, kernel, auto_pad=choices.pick(["SAME_UPPER", "SAME_LOWER"]), **options)
     extra = choices.pick([0, 0, 0, 1]) if max(strides) == 1 else 0
@@ -229,7 +229,11 @@ def _sum(b: Builder, branches: list[Tensor]) -> Tensor:
     pending = list(branches)
     first = pending[0]
     if len(pending) > 1 and b.choices.chance(0.2):
-        return Tensor(b.node("Sum", [t.name for t in pending]), first.channels, first.sizes)
+        names = [t.name for t in pending]
+        if b.opset >= 8 and b.choices.chance(0.3):
+            names.insert(0, b.normal(first.channels, *[1] * first.spatial, stem="c"))
+            b.features.add("Sum of a constant")
+        return Tensor(b.node("Sum", names), first.channels, first.sizes)
     while len(pending) > 1:
         left = pending.pop(b.choices.integer(0, len(pending) - 1))
         right = pending.pop(b.choices.integer(0, len(pending) - 1))

@@ -72,6 +72,12 @@ def _rank_grows(b: Builder) -> Parts:
     return Parts((scaled.name,), (scaled.name,))
 
 
+@broken("Mul by one number that adds an axis")
+def _rank_grows_alone(b: Builder) -> Parts:
+    scaled = with_constant(b, "Mul", square(b, image(b)), (1, 1, 1, 1, 1))
+    return Parts((scaled.name,), (scaled.name,))
+
+
 @broken("Div with the constant first")
 def _reciprocal(b: Builder) -> Parts:
     divided = with_constant(b, "Div", square(b, image(b)), (4, 1, 1), first=True)
@@ -94,8 +100,9 @@ def _row_bias(b: Builder) -> Parts:
 
 @broken("Gemm of the transposed input")
 def _transposed_input(b: Builder) -> Parts:
-    x = _rows(b)
-    first = b.node("Gemm", [x.name, b.normal(3, 4)], transA=1)
+    x = b.source(4, [()], [4], [4, 4])
+    b.feeds[0][x.name] = (4, 4)
+    first = b.node("Gemm", [x.name, b.normal(4, 4)], transA=1)
     return Parts((b.batch_normalization(Tensor(first, 4, x.sizes)).name,), ())
 
 

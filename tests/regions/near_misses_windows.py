@@ -21,12 +21,27 @@ def _auto_pad(b: Builder) -> Parts:
     return Parts((total.name,), (total.name,))
 
 
-@broken("auto_pad of even and odd sizes")
-def _auto_pad_static(b: Builder) -> Parts:
-    x = image(b, 4, (8, 7))
-    automatic = square(b, x, pads=[], strides=[2, 2], auto_pad=b.choices.pick(["SAME_UPPER", "SAME_LOWER"]))
-    total = b.binary("Add", automatic, square(b, x, strides=[2, 2]))
-    return finish(b, total)
+@broken("auto_pad that is folded at an unknown size")
+def _auto_pad_folded(b: Builder) -> Parts:
+    x = images(b)
+    return finish(b, square(b, x, pads=[], strides=[2, 2], auto_pad="SAME_UPPER"))
+
+
+def _same(auto_pad: str, kernel: int) -> Maker:
+    """Pads that are not those of stride 1, beside the same window with explicit pads."""
+
+    def make(b: Builder) -> Parts:
+        x = image(b, 4, (8, 7))
+        sides = [kernel, kernel]
+        automatic = b.conv(x, 4, sides, strides=[2, 2], auto_pad=auto_pad)
+        explicit = b.conv(x, 4, sides, strides=[2, 2], pads=[1, 1, kernel - 2, kernel - 2])
+        return finish(b, b.binary("Add", automatic, explicit))
+
+    return make
+
+
+broken("SAME_UPPER of even and odd sizes")(_same("SAME_UPPER", 3))
+broken("SAME_LOWER of even and odd sizes")(_same("SAME_LOWER", 4))
 
 
 @broken("pads not counted by the average")
@@ -46,11 +61,19 @@ def _ceil(b: Builder) -> Parts:
     return Parts((total.name,), (pooled.name,))
 
 
-@broken("dilated average", opset=19)
-def _dilated_average(b: Builder) -> Parts:
-    x = image(b)
-    pooled = Tensor(b.node("AveragePool", [x.name], kernel_shape=[2, 2], dilations=[2, 2]), 4, ((5, 4),))
-    return finish(b, b.binary("Add", b.conv(x, 4, [3, 3]), pooled))
+def _averages(size: tuple[int, int], **attrs: Any) -> Maker:
+    """Two averages of one tensor, which would be one depthwise window at the same cost."""
+
+    def make(b: Builder) -> Parts:
+        x = image(b, 4, (8, 6))
+        pair = [Tensor(b.node("AveragePool", [x.name], **attrs), 4, (size,)) for _ in range(2)]
+        return Parts((b.binary("Add", *pair).name,), tuple(pooled.name for pooled in pair))
+
+    return make
+
+
+broken("two averages with ceil_mode")(_averages((4, 3), kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1))
+broken("two dilated averages", opset=19)(_averages((6, 4), kernel_shape=[2, 2], dilations=[2, 2]))
 
 
 @broken("auto_pad of an average")
@@ -239,6 +262,13 @@ broken("Slice of channels")(_slice([1], [3], [1], [1]))
 broken("Slice of the batch")(_slice([1], [2], [0], [1], guarded=True))
 broken("Slice with steps")(_slice([0, 1], [7, 6], [2, 3], [2, 1]))
 broken("Slice backwards")(_slice([-1], [-100], [3], [-1], guarded=True))
+
+
+@broken("Slice backwards over an unknown size")
+def _backwards(b: Builder) -> Parts:
+    x = images(b)
+    turned = b.node("Slice", [x.name, *(b.integers([n]) for n in (2**31 - 1, -(2**31), 2, -1))])
+    return finish(b, square(b, Tensor(turned, 4, x.sizes)), Tensor(turned, 4, x.sizes))
 
 
 @broken("Slice with bounds that are an input")
