@@ -34,7 +34,7 @@ docs: $(CORE) ## regenerate docs/passes.md from the registry, and the README tab
 	if [ -e benchmarks/results/fuse.json ]; then $(BIN)/python benchmarks/readme_table.py; fi
 
 bench: $(VENV)/.bench ## the comparison with other tools; writes benchmarks/results
-	$(BIN)/python benchmarks/fuse.py
+	$(BIN)/python -m benchmarks.fuse
 
 # build/lib outlives a build and would carry deleted modules into the wheel.
 build: $(CORE) ## the wheel, in dist/

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MIB = 1 << 20
@@ -30,19 +32,21 @@ class Usage:
     exit_code: int
 
 
-def measure(command: Sequence[str], *, environment: dict[str, str] | None = None) -> Usage:
+def measure(command: Sequence[str]) -> Usage:
     """Run a command to its end, its output thrown away.
 
-    The kernel counts the memory of the caller at the moment of the start as the child's: call this from a
-    small process, one that has not imported torch or onnxruntime.
+    The kernel counts the memory of whoever starts a process as that process's own, so a small launcher starts it: this
+    very file, run as a script, which imports nothing of the project.
     """
+    launcher = [sys.executable, "-I", "-S", __file__, *command]
+    finished = subprocess.run(launcher, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, text=True)
+    return Usage(**json.loads(finished.stdout))
+
+
+def _launch(command: Sequence[str]) -> Usage:
     started = time.perf_counter()
     process = subprocess.Popen(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **(environment or {})},
+        list(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     sampler = _Sampler(process.pid)
     sampler.start()
@@ -99,3 +103,7 @@ def _text(path: Path) -> str:
 def _resident(pid: int) -> int:
     fields = _text(Path(f"/proc/{pid}/statm")).split()
     return int(fields[1]) * PAGE if len(fields) > 1 else 0
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_launch(sys.argv[1:]))))

@@ -59,7 +59,7 @@ def fuse_large(gigabytes: float, proven: bool, advance: Advance, results: Result
 
 
 def _write(kind: str, blocks: int, channels: int, path: Path, *rest: str) -> None:
-    """In a process of its own, so that this one stays small."""
+    """In a process of its own, so that what it holds goes with it."""
     subprocess.run(
         [sys.executable, "-m", "benchmarks.synthetic", kind, str(blocks), str(channels), str(path), *rest],
         check=True,

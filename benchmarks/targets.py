@@ -12,6 +12,8 @@ from benchmarks.results import Results, Row
 from benchmarks.tools import OURS, UNPROVEN
 
 PEER = "onnxslim"
+#: Below this the interpreter and onnxruntime weigh more than the model.
+LARGE_ENOUGH_MIB = 64
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,14 @@ def _cost(results: Results) -> Iterator[Check]:
         if peer.get("seconds") and ours.get("seconds"):
             yield Check(f"time, proof included, to {PEER}'s: {label}", _ratio(ours, peer, "seconds"), 1.0)
             yield Check(f"memory of all processes to {PEER}'s: {label}", _ratio(ours, peer, "peak_mib"), 1.0)
+        runtime = rows.get("onnxruntime", {})
+        if runtime.get("largest_process_mib") and ours.get("largest_process_mib"):
+            ratio = _ratio(ours, runtime, "largest_process_mib")
+            yield Check(f"largest process to that of onnxruntime alone: {label}", ratio, 1.0)
         for tool in (OURS, UNPROVEN):
-            times = rows.get(tool, {}).get("largest_process_times_file")
-            if times is not None:
+            row = rows.get(tool, {})
+            times = row.get("largest_process_times_file")
+            if times is not None and row["largest_process_mib"] / times >= LARGE_ENOUGH_MIB:
                 yield Check(f"largest process to file, {tool}: {label}", times, 2.5)
 
 

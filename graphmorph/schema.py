@@ -42,7 +42,7 @@ def signature_of(op: str, opset: int) -> Signature | None:
         int(schema.since_version),
         (schema.min_input, schema.max_input),
         (schema.min_output, schema.max_output),
-        {name: attribute.type.name for name, attribute in schema.attributes.items()},
+        {name: str(attribute.type).rpartition(".")[2] for name, attribute in schema.attributes.items()},
     )
 
 

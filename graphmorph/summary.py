@@ -7,10 +7,11 @@ from math import prod
 
 import onnx_graphsurgeon as gs
 
-from graphmorph.affine.candidates import branch_sums
+from graphmorph.affine.candidates import WEIGHTED, branch_sums
 from graphmorph.facts import Facts
 from graphmorph.onnx_door.element_types import byte_count, onnx_type
 from graphmorph.report import ModelSummary
+from graphmorph.schema import violation
 
 EMPTY = ModelSummary(nodes=0, operators={}, parameters=0, weight_bytes=0, macs=None, branch_adds=0)
 
@@ -42,20 +43,26 @@ def parameters_of(nodes: list[gs.Node]) -> int:
 
 
 def multiply_adds(facts: Facts) -> int | None:
-    """Multiply-adds of convolutions and matrix products in one run; free dimensions of inputs count as 1, None: not known."""
+    """Multiply-adds of convolutions and matrix products in one run; None where sizes are not known.
+
+    Free dimensions of the graph's inputs count as 1.
+    """
+    free = {n for t in facts.graph.inputs for n in (facts.shape(t) or ()) if isinstance(n, str)}
     total = 0
     for node in facts.graph.nodes:
-        if node.op not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or not facts.is_standard(node):
+        if node.op not in WEIGHTED or not facts.is_standard(node):
             continue
-        count = _node_multiply_adds(node, facts)
+        count = _node_multiply_adds(node, facts, free)
         if count is None:
             return None
         total += count
     return total
 
 
-def _node_multiply_adds(node: gs.Node, facts: Facts) -> int | None:
-    data, weights, output = (_sizes(t, facts) for t in (node.inputs[0], node.inputs[1], node.outputs[0]))
+def _node_multiply_adds(node: gs.Node, facts: Facts, free: set[str]) -> int | None:
+    if violation(node, facts.opset) is not None:
+        return None
+    data, weights, output = (_sizes(t, facts, free) for t in (node.inputs[0], node.inputs[1], node.outputs[0]))
     if data is None or weights is None or output is None:
         return None
     if node.op == "Conv":
@@ -66,9 +73,8 @@ def _node_multiply_adds(node: gs.Node, facts: Facts) -> int | None:
     return prod(output) * inner
 
 
-def _sizes(tensor: gs.Tensor, facts: Facts) -> list[int] | None:
+def _sizes(tensor: gs.Tensor, facts: Facts, free: set[str]) -> list[int] | None:
     shape = facts.shape(tensor)
-    free = {n for t in facts.graph.inputs for n in (facts.shape(t) or ()) if isinstance(n, str)}
     if shape is None or any(not isinstance(n, int) and n not in free for n in shape):
         return None
     return [n if isinstance(n, int) else 1 for n in shape]

@@ -62,10 +62,7 @@ def test_no_import_against_the_arrows(room: str) -> None:
 
 @pytest.mark.parametrize("room", ["graphmorph", "passes", "cli"])
 def test_torch_is_never_imported_at_the_top(room: str) -> None:
-    found = {
-        str(path): offences(imported_at_top(ast.parse(path.read_text())), ("torch",))
-        for path in sources(room)
-    }
+    found = {str(path): offences(imported_at_top(ast.parse(path.read_text())), ("torch",)) for path in sources(room)}
     assert {path: names for path, names in found.items() if names} == {}
 
 

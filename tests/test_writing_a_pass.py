@@ -39,9 +39,7 @@ def two_relu(tmp_path: Path) -> MakeModel:
         ]
         shape = [2, 3]
         outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("y", *extra)]
-        graph = helper.make_graph(
-            nodes, "two", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], outputs
-        )
+        graph = helper.make_graph(nodes, "two", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], outputs)
         opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
         path = tmp_path / "two.onnx"
         onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
@@ -70,9 +68,7 @@ def test_case_1_two_become_one(page: dict[str, Any], two_relu: MakeModel, tmp_pa
 def test_case_2_the_inner_one_is_an_output(page: dict[str, Any], two_relu: MakeModel) -> None:
     graph, report = run(page, two_relu(extra=("between",)))
     assert len(graph.nodes) == 2
-    assert [(one.node, one.reason) for one in report.refusals] == [
-        ("outer", "between is also read elsewhere")
-    ]
+    assert [(one.node, one.reason) for one in report.refusals] == [("outer", "between is also read elsewhere")]
 
 
 def test_case_3_another_domain(page: dict[str, Any], two_relu: MakeModel) -> None:

@@ -17,6 +17,7 @@ from graphmorph.affine.plan import Plan
 from graphmorph.editor import Editor
 from graphmorph.facts import Facts
 from graphmorph.rewrite import Site
+from graphmorph.schema import violation
 
 
 def scaled_transposed_weights(weights: Float64, groups: int, scale: Float64) -> Float64:
@@ -65,6 +66,8 @@ def absorptions(plans: list[Plan], facts: Facts) -> Iterator[Site]:
         read_outside = any(r.node.outputs[0].name not in inside for r in facts.readers[source])
         if read_outside or facts.is_pinned(source) or source in facts.kept:
             continue
+        if not _scales_channels_of(producer, plan):
+            continue
         if all(t.kernel.is_diagonal for t in plan.form.terms) and plan.form.layout == "first":
             claims = inside | {source}
             ops = ", ".join(node.op for node in plan.cone.nodes)
@@ -75,6 +78,12 @@ def _absorbs(node: gs.Node, facts: Facts) -> bool:
     return (
         node.op == "ConvTranspose"
         and facts.is_standard(node)
+        and violation(node, facts.opset) is None
         and all(facts.constant(t) for t in node.inputs[1:] if t.name)
-        and len(node.inputs) > 1
     )
+
+
+def _scales_channels_of(node: gs.Node, plan: Plan) -> bool:
+    """Whether the weights (in, out/groups, k...) have the channels that the region scales."""
+    shape, groups = node.inputs[1].shape, int(node.attrs.get("group", 1))
+    return len(shape) > 2 and groups > 0 and shape[0] % groups == 0 and shape[1] * groups == plan.form.channels

@@ -28,11 +28,12 @@ class Emitter:
         self.pending_bias = plan.form.bias
 
     def _dtype(self) -> np.dtype[Any]:
-        known: np.dtype[Any] | None = numpy_type(self.facts.dtype(self.root) or 0)
+        known = numpy_type(self.facts.dtype(self.root) or 0)
         if known is not None:
             return known
         constants = (t for node in self.plan.cone.nodes for t in node.inputs if isinstance(t, gs.Constant))
-        return np.dtype(next(c.dtype for c in constants if "float" in str(c.dtype)))
+        first: np.dtype[Any] = next(c.dtype for c in constants if "float" in str(c.dtype))
+        return first
 
     def emit(self) -> None:
         """Stage the whole replacement."""

@@ -38,9 +38,7 @@ REWRITE = RewriteReport(
     parameters_after=90,
 )
 REFUSALS = [
-    RefusalReport(
-        "fuse-branches", f"conv_{index}", "Conv", f"pads of 'conv_{index}' do not contain those of 'conv_0'"
-    )
+    RefusalReport("fuse-branches", f"conv_{index}", "Conv", f"pads of 'conv_{index}' do not contain those of 'conv_0'")
     for index in range(1, 4)
 ] + [RefusalReport("fold-batchnorm", "bn_7", "BatchNormalization", "its input is also read by [tanh]")]
 

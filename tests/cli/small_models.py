@@ -17,16 +17,8 @@ def training_form(path: Path, *, size: int | str = 8, broken: bool = False) -> P
     weights = {
         "w3": rng.normal(size=(CHANNELS, CHANNELS, 3, 3)),
         "w1": rng.normal(size=(CHANNELS, CHANNELS, 1, 1)),
-        **{
-            f"{branch}_{part}": rng.normal(size=CHANNELS)
-            for branch in ("bn3", "bn1")
-            for part in ("beta", "mean")
-        },
-        **{
-            f"{branch}_{part}": rng.uniform(0.5, 2, CHANNELS)
-            for branch in ("bn3", "bn1")
-            for part in ("gamma", "var")
-        },
+        **{f"{branch}_{part}": rng.normal(size=CHANNELS) for branch in ("bn3", "bn1") for part in ("beta", "mean")},
+        **{f"{branch}_{part}": rng.uniform(0.5, 2, CHANNELS) for branch in ("bn3", "bn1") for part in ("gamma", "var")},
     }
     if broken:
         weights["w3"][0, 0, 0, 0] *= 1.01

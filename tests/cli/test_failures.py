@@ -37,9 +37,7 @@ def raising(error: BaseException) -> Callable[[], NoReturn]:
         (KeyboardInterrupt(), INTERRUPTED, "graphmorph: error: interrupted"),
     ],
 )
-def test_a_failure_is_one_line(
-    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_is_one_line(error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code_of(raising(error)) == code
     shown = capsys.readouterr()
     assert shown.err == line + "\n"

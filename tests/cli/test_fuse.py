@@ -38,7 +38,7 @@ def test_a_second_run_changes_nothing_and_says_so(model: Path, capsys: pytest.Ca
     fused = model.with_name("once.onnx")
     assert run(["fuse", str(model), "-o", str(fused), "--quiet"]) == 0
     assert run(["fuse", str(fused), "-o", str(model.with_name("twice.onnx"))]) == 0
-    assert "already in deploy form" in capsys.readouterr().out
+    assert "already in deploy form" in " ".join(capsys.readouterr().out.split())
     assert operators(model.with_name("twice.onnx")) == FUSED
 
 
@@ -98,12 +98,7 @@ def test_json_on_stdout_is_all_of_stdout(model: Path, capsys: pytest.CaptureFixt
 
 
 def test_json_and_junit_files(model: Path, tmp_path: Path) -> None:
-    assert (
-        run(
-            ["fuse", str(model), "-q", "--json", str(tmp_path / "r.json"), "--junit", str(tmp_path / "r.xml")]
-        )
-        == 0
-    )
+    assert run(["fuse", str(model), "-q", "--json", str(tmp_path / "r.json"), "--junit", str(tmp_path / "r.xml")]) == 0
     assert json.loads((tmp_path / "r.json").read_text())["changed"] is True
     suites = ElementTree.parse(tmp_path / "r.xml").getroot()
     assert [suite.get("failures") for suite in suites] == ["0", "0"]

@@ -16,9 +16,7 @@ def model(tmp_path: Path) -> Path:
     return small_models.training_form(tmp_path / "model.onnx")
 
 
-def test_what_is_in_it_and_what_could_be_fused(
-    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_in_it_and_what_could_be_fused(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(model)]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "opset 17, IR version 8" in text

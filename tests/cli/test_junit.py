@@ -41,9 +41,7 @@ def test_a_failure_carries_its_numbers(tmp_path: Path) -> None:
     failed = [case for case in suite if case.find("failure") is not None]
     assert [case.get("name") for case in failed] == ["logits, as written", "logits, as deployed"]
     message = failed[0][0].get("message")
-    assert (
-        message == "error 0.5 is above the tolerance; tolerance 3.2e-06, noise floor 4e-07, would pass at 0.5"
-    )
+    assert message == "error 0.5 is above the tolerance; tolerance 3.2e-06, noise floor 4e-07, would pass at 0.5"
     assert failed[0].get("classname") == "proof.inputs 2 (drawn; x 1x3x64x64)"
 
 

@@ -43,9 +43,7 @@ def test_change(before: float | None, after: float | None, text: str) -> None:
     assert numbers.change(before, after) == text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "-"), (0.0, "0"), (3.14e-7, "3.1e-07"), (float("nan"), "nan")]
-)
+@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0, "0"), (3.14e-7, "3.1e-07"), (float("nan"), "nan")])
 def test_error(value: float | None, text: str) -> None:
     assert numbers.error(value) == text
 

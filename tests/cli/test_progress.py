@@ -57,8 +57,7 @@ def test_it_may_be_called_from_several_threads(monkeypatch: pytest.MonkeyPatch) 
     as_terminal(monkeypatch)
     with ProgressBar(enabled=True, delay=0.0) as bar:
         threads = [
-            threading.Thread(target=lambda name=name: [bar(name, step, 50) for step in range(50)])
-            for name in "abcd"
+            threading.Thread(target=lambda name=name: [bar(name, step, 50) for step in range(50)]) for name in "abcd"
         ]
         for thread in threads:
             thread.start()

@@ -26,12 +26,8 @@ def test_the_worst_case_of_each_output_is_shown_as_written_and_as_deployed() -> 
 
 def test_verbose_shows_every_case_with_its_inputs() -> None:
     lines = text_of(reports.EQUAL, verbose=True).splitlines()
-    assert (
-        "logits as written 8.0e-07 4.0e-07 3.2e-06 25 % equal 4.0e-07 1.000000000 drawn x 1x3x32x32" in lines
-    )
-    assert (
-        "logits as written 1.6e-06 4.0e-07 3.2e-06 50 % equal 4.0e-07 1.000000000 drawn x 1x3x64x64" in lines
-    )
+    assert "logits as written 8.0e-07 4.0e-07 3.2e-06 25 % equal 4.0e-07 1.000000000 drawn x 1x3x32x32" in lines
+    assert "logits as written 1.6e-06 4.0e-07 3.2e-06 50 % equal 4.0e-07 1.000000000 drawn x 1x3x64x64" in lines
 
 
 def test_a_failure_says_why_where_and_what_would_pass() -> None:
@@ -60,9 +56,7 @@ def test_inconclusive_gives_the_option_to_paste() -> None:
 
 
 def test_an_output_without_metrics_has_dashes() -> None:
-    missing = replace(
-        reports.output(0.0), passed=False, problem="the candidate lacks this output", metrics=None
-    )
+    missing = replace(reports.output(0.0), passed=False, problem="the candidate lacks this output", metrics=None)
     case = replace(reports.case(0.0), as_written=(missing,), as_deployed=None)
     assert "logits as written - - - - different" in text_of(replace(reports.DIFFERENT, cases=(case,)))
 

@@ -43,9 +43,7 @@ def test_a_tolerance_that_passes(reference: Path, broken: Path) -> None:
     assert run(["verify", str(reference), str(broken), "--quiet", "--atol", "10"]) == 0
 
 
-def test_different_inputs_are_inconclusive(
-    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_different_inputs_are_inconclusive(reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = small_models.training_form(tmp_path / "other.onnx", size=9)
     assert run(["verify", str(reference), str(other)]) != 0
     assert capsys.readouterr().err.count("\n") == 1

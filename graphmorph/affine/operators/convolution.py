@@ -67,9 +67,11 @@ def convolution(node: gs.Node, facts: Facts, version: int) -> Step | Wall:
     if variable or len(node.inputs) < 2:
         return Wall(f"the weights of Conv are not constant ({', '.join(variable) or 'absent'})")
     weight = node.inputs[1]
+    if len(weight.shape) < 3 or not all(weight.shape):
+        return Wall(f"Conv has weights of shape {tuple(weight.shape)}")
     out_channels, per_group, *shape = (int(n) for n in weight.shape)
     groups, rank = int(node.attrs.get("group", 1)), len(shape)
-    if rank < 1 or groups < 1 or out_channels % groups or list(node.attrs.get("kernel_shape", shape)) != shape:
+    if groups < 1 or out_channels % groups or list(node.attrs.get("kernel_shape", shape)) != shape:
         return Wall(f"Conv has weights of shape {tuple(weight.shape)} for group={groups}, kernel_shape={shape}")
     problem = _geometry(node, rank)
     pads = explicit_pads(node, shape, facts)

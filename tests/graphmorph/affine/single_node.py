@@ -31,9 +31,7 @@ def model_of(op: str, opset: int, attrs: Mapping[str, Any], inputs: list[Any]) -
     node = helper.make_node(op, names, ["y"], **attrs)
     x = helper.make_tensor_value_info("in0", onnx.TensorProto.FLOAT, inputs[0].shape)
     y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
-    weights = [
-        numpy_helper.from_array(a, n) for a, n in zip(inputs[1:], names[1:], strict=True) if a is not None
-    ]
+    weights = [numpy_helper.from_array(a, n) for a, n in zip(inputs[1:], names[1:], strict=True) if a is not None]
     graph = helper.make_graph([node], "one", [x], [y], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     return model

@@ -43,9 +43,7 @@ def _stored(values: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
     return values.astype(dtype).astype(np.float64)
 
 
-def _branches(
-    channels: int = 4, stride: int = 1, dtype: Any = np.float32, seed: int = 3
-) -> tuple[Region, Region]:
+def _branches(channels: int = 4, stride: int = 1, dtype: Any = np.float32, seed: int = 3) -> tuple[Region, Region]:
     """3x3 + 1x3 + 3x1 and a BatchNormalization against the one 3x3 that it amounts to."""
     rng = np.random.default_rng(seed)
     square, row, column = (
@@ -60,9 +58,7 @@ def _branches(
     before.add("Conv", ["x", before.weight("c", column)], "d", pads=[1, 0, 1, 0], strides=strides)
     before.add("Add", ["a", "b"], "ab")
     before.add("Add", ["ab", "d"], "abd")
-    statistics = [
-        before.weight(name, v) for name, v in (("s", scale), ("h", shift), ("m", mean), ("v", variance))
-    ]
+    statistics = [before.weight(name, v) for name, v in (("s", scale), ("h", shift), ("m", mean), ("v", variance))]
     before.add("BatchNormalization", ["abd", *statistics], "y", epsilon=1e-5)
     kernel = square.copy()
     kernel[:, :, 1:2, :] += row

@@ -32,9 +32,7 @@ def test_nodes_come_in_any_order_and_every_tensor_is_returned() -> None:
 
 
 def test_constants_can_be_replaced_by_unrounded_ones() -> None:
-    graph = _graph(
-        "g (float[2] x) => (float[2] y) { y = Mul(x, w) }", w=np.array([1.0, 3.0], dtype=np.float32)
-    )
+    graph = _graph("g (float[2] x) => (float[2] y) { y = Mul(x, w) }", w=np.array([1.0, 3.0], dtype=np.float32))
     third = np.array([1.0, 1.0 / 3.0])
     values = evaluate(graph.nodes, {"x": np.array([3.0, 3.0])}, 17, constants={"w": third})
     assert values["y"].tolist() == [3.0, 1.0]

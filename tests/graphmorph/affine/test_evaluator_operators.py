@@ -21,9 +21,7 @@ def _runtime(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return np.asarray(session.run(None, {"in0": x})[0])
 
 
@@ -208,6 +206,4 @@ def test_agrees_with_onnxruntime_and_the_reference(name: str) -> None:
         oracles.append(np.asarray(ReferenceEvaluator(model).run(None, {"in0": x})[0]))
     for expected in oracles:
         assert found.shape == expected.shape
-        np.testing.assert_allclose(
-            found, expected, rtol=1e-5, atol=1e-5 * float(np.abs(expected).max(initial=1))
-        )
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * float(np.abs(expected).max(initial=1)))

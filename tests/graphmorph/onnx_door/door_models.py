@@ -34,9 +34,7 @@ def chain(weights: dict[str, np.ndarray], ir_version: int = 8) -> onnx.ModelProt
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=ir_version)
 
 
-def external(
-    folder: Path, entries: dict[str, str], data: bytes | None = None, name: str = "model.onnx"
-) -> Path:
+def external(folder: Path, entries: dict[str, str], data: bytes | None = None, name: str = "model.onnx") -> Path:
     """A model in `folder` with one weight of 4 floats whose external data has these entries."""
     model = chain({"w": np.zeros(4, np.float32)})
     tensor = model.graph.initializer[0]

@@ -243,9 +243,7 @@ def test_flipped_bits(flips: list[tuple[int, int]]) -> None:
 @pytest.mark.slow
 def test_ten_thousand_flipped_bytes() -> None:
     rng = random.Random(0)
-    structure = [
-        position for position in range(len(GOOD_BYTES)) if GOOD_BYTES[position : position + 8] != bytes(8)
-    ]
+    structure = [position for position in range(len(GOOD_BYTES)) if GOOD_BYTES[position : position + 8] != bytes(8)]
     loaded = 0
     for _ in range(10_000):
         damaged = bytearray(GOOD_BYTES)
@@ -258,8 +256,6 @@ def test_ten_thousand_flipped_bytes() -> None:
 def test_every_truncation_is_refused_or_sound() -> None:
     data = chain({"w": np.ones(LARGE, np.float32)}).SerializeToString()
     loaded = [
-        length
-        for length in range(1, len(data))
-        if (length < 300 or length > 6400) and check_damaged(data[:length])
+        length for length in range(1, len(data)) if (length < 300 or length > 6400) and check_damaged(data[:length])
     ]
     assert not [length for length in loaded if length < 6400]

@@ -56,9 +56,7 @@ def test_unknown_fields_are_kept() -> None:
     model = everything()
     for message in (model, model.graph, model.graph.node[0], model.graph.input[0]):
         message.MergeFromString(b"\xfa\x3f\x03abc")  # field 1023, bytes
-    assert to_model(load(model)).SerializeToString(deterministic=True) == model.SerializeToString(
-        deterministic=True
-    )
+    assert to_model(load(model)).SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
@@ -157,25 +155,19 @@ def test_reading_a_constant_through_graphsurgeon_changes_nothing() -> None:
     graph = load(model)
     for name in weights:
         assert np.isnan(graph.tensors()[name].values).any()
-    assert to_model(graph).SerializeToString(deterministic=True) == model.SerializeToString(
-        deterministic=True
-    )
+    assert to_model(graph).SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
 
 
 def test_graphsurgeons_own_exporter_still_works_on_lazy_constants() -> None:
     graph = load(chain({"w": np.full(LARGE, 3, np.float32)}))
     exported = gs.export_onnx(graph)
-    np.testing.assert_array_equal(
-        onnx.numpy_helper.to_array(exported.graph.initializer[0]), np.full(LARGE, 3)
-    )
+    np.testing.assert_array_equal(onnx.numpy_helper.to_array(exported.graph.initializer[0]), np.full(LARGE, 3))
 
 
 def test_attributes_without_a_type_are_read() -> None:
     """Files of the first IR version do not say what type an attribute has."""
     model = parse(
-        "<ir_version: 3, opset_import: ['' : 1]> agraph (float[N] x) => (float[N] y) { y = Elu(x) }".replace(
-            "'", '"'
-        )
+        "<ir_version: 3, opset_import: ['' : 1]> agraph (float[N] x) => (float[N] y) { y = Elu(x) }".replace("'", '"')
     )
     node = model.graph.node[0]
     node.attribute.add(name="alpha", f=2.0)

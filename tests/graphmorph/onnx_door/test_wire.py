@@ -50,9 +50,7 @@ def splice(data: bytes, replace: dict[bytes, bytes]) -> bytes:
     return joined
 
 
-@hypothesis.given(
-    old=st.binary(min_size=1, max_size=300), new=st.binary(max_size=300), depth=st.integers(0, 5)
-)
+@hypothesis.given(old=st.binary(min_size=1, max_size=300), new=st.binary(max_size=300), depth=st.integers(0, 5))
 def test_payloads_are_replaced_at_every_depth(old: bytes, new: bytes, depth: int) -> None:
     def model(raw: bytes) -> onnx.ModelProto:
         graph = onnx.GraphProto(name="inner")

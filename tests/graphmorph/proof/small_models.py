@@ -62,9 +62,7 @@ def folded_convnet(folder: Path, name: str = "folded") -> Path:
     return store(folder, name, FOLDED, folded_weights())
 
 
-FOLDED = CONVNET.replace("    n1 = BatchNormalization(c1, gamma, beta, mean, var)\n", "").replace(
-    "c1 =", "n1 ="
-)
+FOLDED = CONVNET.replace("    n1 = BatchNormalization(c1, gamma, beta, mean, var)\n", "").replace("c1 =", "n1 =")
 
 
 def folded_weights() -> dict[str, np.ndarray]:

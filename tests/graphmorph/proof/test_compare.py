@@ -13,15 +13,11 @@ from graphmorph.proof.report import Metrics
 
 
 def metrics(reference: np.ndarray, candidate: np.ndarray, scale: float = 0.0) -> Metrics:
-    return measure(
-        reference, candidate, elementwise(reference, candidate), np.ones((1,) * reference.ndim), scale
-    )
+    return measure(reference, candidate, elementwise(reference, candidate), np.ones((1,) * reference.ndim), scale)
 
 
 def test_plain_numbers() -> None:
-    found = metrics(
-        np.array([[1.0, 2.0], [4.0, 3.0]], np.float32), np.array([[1.0, 2.5], [3.0, 5.0]], np.float32)
-    )
+    found = metrics(np.array([[1.0, 2.0], [4.0, 3.0]], np.float32), np.array([[1.0, 2.5], [3.0, 5.0]], np.float32))
     assert found.max_abs == 2.0
     assert found.max_rel == pytest.approx(2 / 3)
     assert found.rms == pytest.approx(np.sqrt((0.25 + 1 + 4) / 4))

@@ -11,9 +11,7 @@ from graphmorph.proof.noise import given_tolerance, noise_floor, noise_tolerance
 def test_floor_is_16_ulps_of_the_size_without_a_second_route() -> None:
     reference = np.array([[1.0, -4.0]], np.float32)
     assert noise_floor(reference, None) == pytest.approx(4 * 16 * 2.0**-23)
-    assert noise_tolerance(noise_floor(reference, None), reference.dtype) == pytest.approx(
-        8 * 4 * 16 * 2.0**-23
-    )
+    assert noise_tolerance(noise_floor(reference, None), reference.dtype) == pytest.approx(8 * 4 * 16 * 2.0**-23)
 
 
 def test_measured_noise_raises_the_floor() -> None:

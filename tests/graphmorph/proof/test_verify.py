@@ -37,9 +37,7 @@ def reference(tmp_path: Path) -> Path:
     return convnet(tmp_path)
 
 
-def check(
-    runtime: Runtime, tmp_path: Path, reference: Path, text: str, weights: dict[str, np.ndarray]
-) -> Proof:
+def check(runtime: Runtime, tmp_path: Path, reference: Path, text: str, weights: dict[str, np.ndarray]) -> Proof:
     return verify(reference, store(tmp_path, "candidate", text, weights), runtime=runtime)
 
 
@@ -71,9 +69,7 @@ def test_json_is_plain(runtime: Runtime, tmp_path: Path, reference: Path) -> Non
 
 @pytest.mark.parametrize("weight", ["w1", "b1", "w2", "b2"])
 @pytest.mark.parametrize("change", [1e-3, 0.1])
-def test_one_changed_weight(
-    runtime: Runtime, tmp_path: Path, reference: Path, weight: str, change: float
-) -> None:
+def test_one_changed_weight(runtime: Runtime, tmp_path: Path, reference: Path, weight: str, change: float) -> None:
     weights = folded_weights()
     weights[weight].flat[-1] += change
     proof = check(runtime, tmp_path, reference, FOLDED, weights)
@@ -152,9 +148,7 @@ def test_a_reference_that_is_all_nan_is_inconclusive(runtime: Runtime, tmp_path:
 
 
 def test_other_values_are_drawn_where_normal_ones_give_nan(runtime: Runtime, tmp_path: Path) -> None:
-    path = store(
-        tmp_path, "log", "g (float[2,3] x) => (float[1] y) { l = Log(x) y = ReduceSum<keepdims=0>(l) }"
-    )
+    path = store(tmp_path, "log", "g (float[2,3] x) => (float[1] y) { l = Log(x) y = ReduceSum<keepdims=0>(l) }")
     proof = verify(path, path, runtime=runtime)
     assert proof.verdict == "equal", proof.reason
     assert proof.cases[0].style == "unit"
@@ -360,9 +354,7 @@ def test_usage_errors(runtime: Runtime, tmp_path: Path, reference: Path) -> None
 
 
 def test_float64_reference(runtime: Runtime, tmp_path: Path, reference: Path) -> None:
-    proof = verify(
-        reference, folded_convnet(tmp_path), float64=True, shapes={"x": (1, 3, 8, 9)}, runtime=runtime
-    )
+    proof = verify(reference, folded_convnet(tmp_path), float64=True, shapes={"x": (1, 3, 8, 9)}, runtime=runtime)
     assert proof.verdict == "equal"
     assert proof.float64_error is not None
     errors = proof.float64_error["y"]
@@ -429,9 +421,7 @@ def _in_half(text: str, outer: str) -> str:
 
 def test_the_second_opinion_is_recorded(runtime: Runtime, tmp_path: Path) -> None:
     """A steep function: the last bit of its input moves it by more than the floor."""
-    first = store(
-        tmp_path, "a", "g (float[N,64] x) => (float[N,64] y) { b = Mul(x, k) y = Sin(b) }", _steep(1e4)
-    )
+    first = store(tmp_path, "a", "g (float[N,64] x) => (float[N,64] y) { b = Mul(x, k) y = Sin(b) }", _steep(1e4))
     text = "g (float[N,64] x) => (float[N,64] y) { a = Mul(x, k) b = Mul(a, k) y = Sin(b) }"
     second = store(tmp_path, "b", text, _steep(1e2))
     assert verify(first, second, jitter=False, runtime=runtime).verdict == "different"

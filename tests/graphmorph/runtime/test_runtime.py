@@ -61,17 +61,13 @@ def test_more_outputs_are_exposed(runtime: Runtime, tmp_path: Path) -> None:
 
 def test_more_outputs_of_a_model_with_external_data(runtime: Runtime, tmp_path: Path) -> None:
     path = tmp_path / "external.onnx"
-    onnx.save(
-        onnx.load(convnet(tmp_path)), path, save_as_external_data=True, location="w.bin", size_threshold=0
-    )
+    onnx.save(onnx.load(convnet(tmp_path)), path, save_as_external_data=True, location="w.bin", size_threshold=0)
     assert (tmp_path / "w.bin").stat().st_size > 0
     session = runtime.open_session(path, optimized=False, outputs=["c1"])
     assert runtime.run(session, {"x": np.ones((1, 3, 5, 6), np.float32)})["c1"].shape == (1, 8, 5, 6)
 
 
-@pytest.mark.parametrize(
-    "dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, np.float16, np.bool_, np.int8]
-)
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, np.float16, np.bool_, np.int8])
 def test_arrays_of_every_type_travel(runtime: Runtime, dtype: Any) -> None:
     name = {"bool": "bool", "float8_e4m3fn": "float8e4m3fn"}.get(np.dtype(dtype).name, np.dtype(dtype).name)
     header = '<ir_version: 10, opset_import: ["": 21]>'
@@ -197,8 +193,7 @@ def test_optimizations_are_off_unless_asked_for(runtime: Runtime, tmp_path: Path
     path = convnet(tmp_path)
     feeds = {"x": np.random.default_rng(0).standard_normal((1, 3, 20, 20)).astype(np.float32)}
     off, again, on = (
-        runtime.run(runtime.open_session(path, optimized=optimized), feeds)["y"]
-        for optimized in (False, False, True)
+        runtime.run(runtime.open_session(path, optimized=optimized), feeds)["y"] for optimized in (False, False, True)
     )
     assert np.array_equal(off, again)
     assert not np.array_equal(off, on)
@@ -210,13 +205,9 @@ def test_a_native_abort_keeps_its_last_words(runtime: Runtime, tmp_path: Path) -
     library = compiled(tmp_path, 'fputs("terminate called: bad kernel\\n", stderr); abort();')
     path = tmp_path / "model.onnx"
     onnx.save(build(DOUBLED), path)
-    with pytest.raises(
-        RuntimeCrashError, match=r"loading the model .*model\.onnx \(signal SIGABRT: terminate called"
-    ):
+    with pytest.raises(RuntimeCrashError, match=r"loading the model .*model\.onnx \(signal SIGABRT: terminate called"):
         runtime.open_session(path, optimized=False, custom_ops=[str(library)])
-    assert runtime.evaluate(
-        build("g () => (float y) { y = Constant<value = float {1}>() }").SerializeToString()
-    )
+    assert runtime.evaluate(build("g () => (float y) { y = Constant<value = float {1}>() }").SerializeToString())
 
 
 def test_a_crash_while_the_candidate_runs_is_a_report(runtime: Runtime, tmp_path: Path) -> None:
@@ -274,9 +265,7 @@ def test_the_child_is_gone_after_the_block() -> None:
 
 def test_modules_in_the_current_folder_are_not_imported(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('imported from the current folder')")
-    code = (
-        "from graphmorph.runtime import Runtime\nwith Runtime() as r: print(r.start().result().header['pid'])"
-    )
+    code = "from graphmorph.runtime import Runtime\nwith Runtime() as r: print(r.start().result().header['pid'])"
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -302,7 +291,5 @@ def test_parent_and_child_import_little() -> None:
         "print(sorted(slow & sys.modules.keys()))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "['onnxruntime']"]
