@@ -6,6 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from graphmorph.certification import certificate_for
+from graphmorph.editor import Editor
+from graphmorph.manager import PassManager
+from graphmorph.report import RewriteReport
+from graphmorph.rewrite import Rewrite, Site
 from graphmorph.runtime import Runtime
 
 
@@ -14,3 +19,19 @@ def runtime() -> Iterator[Runtime]:
     """One child process for all tests that need onnx's and onnxruntime's opinion."""
     with Runtime() as one:
         yield one
+
+
+@pytest.fixture(autouse=True)
+def certified(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates are always on: every rewrite that a shipped affine pass makes in a test is certified on the way."""
+    if "regions" in request.node.nodeid:
+        return  # these compare every region with an evaluator of their own
+    commit = PassManager._commit
+
+    def checked(manager: PassManager, rewrite: Rewrite, site: Site, editor: Editor) -> RewriteReport:
+        if type(rewrite).__module__ in ("graphmorph.passes.fold_batchnorm", "graphmorph.passes.fuse_branches"):
+            certificate = certificate_for(editor.edit, editor.facts)
+            assert certificate.verdict != "different", certificate.reason
+        return commit(manager, rewrite, site, editor)
+
+    monkeypatch.setattr(PassManager, "_commit", checked)
