@@ -14,6 +14,7 @@ evaluator:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -32,6 +33,7 @@ from graphmorph.graph import constant_array
 EXACT_TOLERANCE = 1e-13
 ROUNDING_STEPS = 4  # units of the stored type's precision that rounding each weight once may cost an output
 BORDER_STEPS = 8
+MOST_ELEMENTS = 1 << 26  # of the inputs of one probe
 
 Verdict = Literal["equal", "different", "not certified"]
 
@@ -219,7 +221,11 @@ def _inputs(
 def _dense(
     sources: Mapping[str, SourceSpec], sizes: Sizes, batch: int, generator: np.random.Generator
 ) -> dict[str, Array]:
-    return {name: generator.standard_normal(spec.shape(batch, sizes[name])) for name, spec in sources.items()}
+    shapes = {name: spec.shape(batch, sizes[name]) for name, spec in sources.items()}
+    elements = sum(math.prod(shape) for shape in shapes.values())
+    if elements > MOST_ELEMENTS:
+        raise NoProbeSizeError(f"probing it would take inputs of {elements} elements")
+    return {name: generator.standard_normal(shape) for name, shape in shapes.items()}
 
 
 def _baked_batch(nodes: Sequence[gs.Node], sources: Mapping[str, SourceSpec], sizes: Sizes, opset: int) -> int:

@@ -67,8 +67,9 @@ def _source(b: Builder, channels: int, rank: int) -> Tensor:
         for _ in range(count)
     ]
     moving_batch = choices.chance(0.3)
-    batches = [1 + (place % 2) if moving_batch else 1 for place in range(count)]
-    dims: list[Any] = ["N" if moving_batch else 1, channels]
+    fixed_batch = choices.pick([1, 1, 2])
+    batches = [1 + (place % 2) if moving_batch else fixed_batch for place in range(count)]
+    dims: list[Any] = ["N" if moving_batch else fixed_batch, channels]
     dims += [f"D{axis}" if moving else n for axis, (moving, n) in enumerate(zip(dynamic, fixed, strict=True))]
     b.features |= ({"dynamic size"} if any(dynamic) else set()) | ({"dynamic batch"} if moving_batch else set())
     return b.source(channels, sizes, batches, dims)

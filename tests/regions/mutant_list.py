@@ -250,6 +250,10 @@ _LINES: dict[str, tuple[tuple[str, str, str], ...]] = {
 EQUIVALENT = {
     "form.py: sum: formula without stride": "terms of one source must agree in stride anyway",
     "form.py: sum: unknown batches are equal": "every step commutes with broadcasting the batch",
+    "form.py: sum: batch": "every step commutes with broadcasting the batch",
+    "operators/borders.py: slice: backwards": "all of a known size is cut off, and no dynamic one ever pays",
+    "operators/normalization.py: training outputs": "a region refuses nodes that have further outputs",
+    "operators/normalization.py: spatial": "one parameter for each element is refused by its shape",
     "region.py: flows by a constant input": "no rule accepts a node that reads a variable tensor beside its data",
     "region.py: further outputs": "the rules of the operators that have further outputs refuse them",
     "region.py: channels of a window": "in a valid model a window reads as many channels as its input has",

@@ -90,11 +90,11 @@ def _early(b: Builder) -> Parts:
 @broken("constants over all of a cropped tensor")
 def _all_written(b: Builder) -> Parts:
     """The border of a shift is one row, but everything is overwritten: nothing of the image is left."""
-    inner, bias = biased(b, image(b), 4)
+    inner, bias = biased(b, image(b), 12)
     moved = b.pad(inner, [-1, 0], [1, 0])
-    places = np.argwhere(np.ones((1, 4, *inner.sizes[0])))
+    places = np.argwhere(np.ones((1, 12, *inner.sizes[0])))
     constants = b.constant(bias[places[:, 1]])
-    return _over(b, Tensor(b.node("ScatterND", [moved.name, b.integers(places.tolist()), constants]), 4, inner.sizes))
+    return _over(b, Tensor(b.node("ScatterND", [moved.name, b.integers(places.tolist()), constants]), 12, inner.sizes))
 
 
 @broken("Transpose of an image")

@@ -47,6 +47,13 @@ def _nothing(b: Builder) -> Parts:
     return Parts((b.node("Relu", [shifted]),))
 
 
+@broken("a tensor beside a scale of itself")
+def _beside_itself(b: Builder) -> Parts:
+    """One scale, and not the tensor alone."""
+    x = b.unary("Relu", image(b))
+    return Parts((b.binary("Add", x, with_constant(b, "Mul", x, (4, 1, 1))).name,))
+
+
 @broken("Mul that broadcasts the channels")
 def _channels_grow(b: Builder) -> Parts:
     scaled = with_constant(b, "Mul", square(b, image(b), 1), (4, 1, 1))

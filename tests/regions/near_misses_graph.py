@@ -75,6 +75,12 @@ def _training(b: Builder) -> Parts:
     return Parts((last.name,), (last.name,))
 
 
+@broken("training BatchNormalization of one output")
+def _training_alone(b: Builder) -> Parts:
+    last = b.batch_normalization(square(b, image(b)), training_mode=1)
+    return Parts((last.name,), (last.name,), evaluable=False)
+
+
 @broken("BatchNormalization with all its outputs", opset=9)
 def _statistics(b: Builder) -> Parts:
     y = square(b, image(b))
@@ -151,8 +157,9 @@ def _undecidable_border(b: Builder) -> Parts:
 
 @broken("Sum that would become several Adds")
 def _four_sources(b: Builder) -> Parts:
-    """The BatchNormalization would go, and three Adds would come for one Sum: more nodes than there were."""
-    parts = [square(b, image(b)).name for _ in range(4)]
+    """A branch and the BatchNormalization would go, and four Adds come for one Sum: more nodes than there were."""
+    x = image(b)
+    parts = [b.conv(x, 4, [1, 1]).name, square(b, x).name, *(square(b, image(b)).name for _ in range(4))]
     total = b.node("Sum", parts)
     return finish(b, Tensor(total, 4, ((7, 6),)), Tensor(total, 4, ((7, 6),)))
 

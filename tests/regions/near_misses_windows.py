@@ -218,7 +218,7 @@ def _pad_read_twice(b: Builder) -> Parts:
 def _shift_then_scale(b: Builder) -> Parts:
     """As large as it was, one row lower: no scale, though every channel reads only itself."""
     moved = b.pad(image(b), [1, 0], [-1, 0])
-    return finish(b, moved, moved)
+    return Parts((with_constant(b, "Mul", moved, (4, 1, 1)).name,), (moved.name,))
 
 
 @broken("Pad of channels")

@@ -309,3 +309,15 @@ def test_a_missing_root_is_a_difference() -> None:
     certificate = _certify(before, after, {"x": IMAGE})
     assert certificate.verdict == "different"
     assert "produced by none" in certificate.reason
+
+
+@pytest.mark.parametrize("attribute", [{"dilations": [10**9, 10**9]}, {"pads": [10**9] * 4}])
+def test_what_would_not_fit_in_memory_is_not_certified(attribute: dict[str, list[int]]) -> None:
+    regions = _branches()
+    for region in regions:
+        for node in region.nodes:
+            if node.op == "Conv":
+                node.attrs.update(attribute)
+    certificate = _certify(*regions, {"x": SourceSpec(4, 4, "first", (None, None))})
+    assert certificate.verdict == "not certified"
+    assert certificate.reason
