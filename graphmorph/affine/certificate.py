@@ -230,12 +230,12 @@ def _dense(
 
 def _baked_batch(nodes: Sequence[gs.Node], sources: Mapping[str, SourceSpec], sizes: Sizes, opset: int) -> int:
     """The batch size for which the ScatterND indices of the region were made: the first that evaluates."""
-    updates = [tensor.shape for node in nodes if node.op == "ScatterND" for tensor in node.inputs[2:3]]
-    candidates = [
-        1,
-        *sorted({int(n) for shape in updates for n in shape or () if isinstance(n, int) and n > 1}),
-    ]
-    for batch in candidates:
+    candidates = {1}
+    for tensor in (t for node in nodes if node.op == "ScatterND" for t in node.inputs[1:3]):
+        candidates.update(int(n) for n in tensor.shape or () if isinstance(n, int) and n > 1)
+        if isinstance(tensor, gs.Constant) and tensor.dtype == np.int64 and tensor.shape[-1]:
+            candidates.add(int(constant_array(tensor)[..., 0].max(initial=0)) + 1)  # indices that begin with the batch
+    for batch in sorted(candidates):
         zeros = {name: np.zeros(spec.shape(batch, sizes[name])) for name, spec in sources.items()}
         try:
             evaluate(nodes, zeros, opset)

@@ -156,7 +156,7 @@ def _conv_to(b: Builder, x: Tensor, out: int, strides: list[int], growth: list[i
         "bias": choices.chance(0.4),
     }
     if max(strides) == 1 and not any(growth) and choices.chance(0.1):
-        b.features.add("auto_pad")
+        b.features |= {"auto_pad"} | ({"dilated auto_pad"} if max(dilations) > 1 else set())
         return b.conv(x, out, kernel, auto_pad=choices.pick(["SAME_UPPER", "SAME_LOWER"]), **options)
     extra = choices.pick([0, 0, 0, 1]) if max(strides) == 1 else 0
     x, needed = _shrink(b, x, needed, extra)

@@ -65,7 +65,8 @@ def test_the_evaluation_agrees_with_onnxruntime(sample: list[Region]) -> None:
     """In float32, which onnxruntime has kernels for; models without an empty tensor."""
     compared = 0
     for seed, region in enumerate(sample):
-        if not {"float32"} <= region.features or "empty intermediate" in region.features:
+        # It has no kernel for auto_pad of a dilated window.
+        if "float32" not in region.features or {"empty intermediate", "dilated auto_pad"} & region.features:
             continue
         fed = {
             name: np.random.default_rng(seed).standard_normal(s).astype(np.float32)

@@ -188,7 +188,7 @@ def test_cancelling_branches_give_no_false_alarm() -> None:
     assert _certify(before, after, {"x": IMAGE}).verdict == "equal"
 
 
-def _border(stored: Any, offset: float = 0.0) -> tuple[Region, Region]:
+def _border(stored: Any, offset: float = 0.0, batch: int = 1) -> tuple[Region, Region]:
     """Conv, BatchNormalization, a border written by ScatterND, and a 3x3: Diverse Branch Block as it is
     exported.
     """
@@ -202,8 +202,8 @@ def _border(stored: Any, offset: float = 0.0) -> tuple[Region, Region]:
     size = 7
     rim = [(0, j) for j in range(size)] + [(size - 1, j) for j in range(size)]
     rim += [(i, 0) for i in range(size)] + [(i, size - 1) for i in range(size)]
-    indices = np.array([[[[0, c, i, j] for i, j in rim] for c in range(4)]])
-    updates = np.repeat((shift + offset)[None, :, None], len(rim), axis=2).astype(stored)
+    indices = np.array([[n, c, i, j] for n in range(batch) for c in range(4) for i, j in rim])
+    updates = np.tile(np.repeat(shift + offset, len(rim)), batch).astype(stored)
     before.add("ScatterND", ["p0", gs.Constant("i", indices), gs.Constant("u", updates)], "p1")
     before.add("Conv", ["p1", before.weight("o", outer)], "y")
     kernel = np.einsum("ochw,ci->oihw", outer, inner[:, :, 0, 0])
@@ -223,6 +223,14 @@ def test_stored_borders_are_judged_by_their_precision(stored: Any) -> None:
     assert {shapes["x"] for shapes in certificate.shapes} == {(1, 4, 5, 5)}
     before, after = _border(stored, offset=max(20 * 1000.0 * float(np.finfo(stored).eps), 1e-8))
     assert _certify(before, after, static).verdict == "different"
+
+
+def test_a_border_holds_for_the_batch_that_it_was_written_for() -> None:
+    """Indices up to batch element 1, and as many updates as there are elements: a batch of 2, not of hundreds."""
+    before, after = _border(np.float64, batch=2)
+    certificate = _certify(before, after, {"x": SourceSpec(4, 4, "first", (5, 5))})
+    assert certificate.verdict == "equal", certificate.reason
+    assert {shapes["x"] for shapes in certificate.shapes} == {(2, 4, 5, 5)}
 
 
 def test_borders_excuse_only_what_they_reach() -> None:
