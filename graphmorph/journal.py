@@ -22,6 +22,10 @@ class Journal:
     nodes_removed: int = 0
     nodes_added: int = 0
 
+    def __len__(self) -> int:
+        """Edits of any kind so far: a number that moves when the graph does."""
+        return len(self.edits) + self.nodes_removed + self.nodes_added
+
     @property
     def modified(self) -> bool:
-        return bool(self.edits) or self.nodes_removed > 0 or self.nodes_added > 0
+        return len(self) > 0

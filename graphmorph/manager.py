@@ -1,4 +1,8 @@
-"""Runs a pipeline of rewrites: finds sites, applies those that do not overlap, and finds again until none is left."""
+"""Runs a pipeline of rewrites: finds sites, applies those that do not overlap, and finds again until none is left.
+
+A pass that edits may open sites for those before it, so the pipeline is swept until every pass has seen the graph that
+all of them left. Growth would never settle: approximate passes find once.
+"""
 
 from __future__ import annotations
 
@@ -80,15 +84,21 @@ class PassManager:
         shapes = Shapes(oracle, graph)
         result.before = summarise(Facts(graph, shapes))
         kept = self.kept(graph)
-        for rewrite in self.passes:
-            report = PassReport(rewrite.name, rewrite.kind, rewrite.cleanup)
-            started = time.perf_counter()
-            self._run_pass(rewrite, (graph, shapes, kept, oracle), names, result, report)
-            report.seconds = time.perf_counter() - started
-            result.passes.append(report)
-            if rewrite.cleanup and result.before.macs is None:
-                # Clean-up changes no convolution, and makes more of their sizes known.
-                result.before = replace(result.before, macs=multiply_adds(Facts(graph, shapes)))
+        result.passes = [PassReport(rewrite.name, rewrite.kind, rewrite.cleanup) for rewrite in self.passes]
+        settled_at = [-1] * len(self.passes)
+        for sweep in range(MAX_ROUNDS):
+            for place, (rewrite, report) in enumerate(zip(self.passes, result.passes, strict=True)):
+                if settled_at[place] == len(result.journal) or (sweep and rewrite.kind == "approximate"):
+                    continue
+                started = time.perf_counter()
+                self._run_pass(rewrite, (graph, shapes, kept, oracle), names, result, report)
+                report.seconds += time.perf_counter() - started
+                settled_at[place] = len(result.journal)
+                if rewrite.cleanup and result.before.macs is None:
+                    # Clean-up changes no convolution, and makes more of their sizes known.
+                    result.before = replace(result.before, macs=multiply_adds(Facts(graph, shapes)))
+            if all(settled == len(result.journal) for settled in settled_at):
+                break
         result.after = summarise(Facts(graph, shapes)) if result.journal.modified else result.before
         result.notes.extend(oracle.notes)
         return result
@@ -122,7 +132,7 @@ class PassManager:
             edits = self._apply_all(rewrite, sites, editor, result, report, failed)
             editor.flush()
             report.refusals = [*refusals, *failed.values()]
-            if edits == 0:
+            if edits == 0 or rewrite.kind == "approximate":
                 return
             if rewrite.cleanup:
                 shapes.forget()

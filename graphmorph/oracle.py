@@ -43,6 +43,8 @@ class Oracle:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.notes: list[str] = []
+        #: Set by who asked for constants and got none: rewrites of weights make no new ones.
+        self.exhausted = False
 
     def shapes(self, graph: Graph) -> dict[str, TensorFacts]:
         """Element type and shape by tensor name; what value_info claims is not believed."""

@@ -125,7 +125,7 @@ def _dead(facts: Facts) -> Iterator[Site]:
 
 def _asked(graph: Graph, facts: Facts) -> Iterator[Site]:
     """What only an oracle knows; asked when nothing simpler is left to do."""
-    if facts.oracle is None or not folding.worth_asking(facts):
+    if facts.oracle is None or facts.oracle.exhausted or not folding.worth_asking(facts):
         return
     values = {node.outputs[0].name: value for node, value in folding.known_dimensions(facts)}
     if not values:
@@ -133,6 +133,7 @@ def _asked(graph: Graph, facts: Facts) -> Iterator[Site]:
     if not values:
         nodes, frontier = folding.on_large_constants(facts)
         values = facts.oracle.evaluate(graph, nodes, frontier) if frontier else {}
+    facts.oracle.exhausted = not values
     for name, value in values.items():
         if any(reader.node.outputs for reader in facts.readers[name]):
             yield _site("constant", facts.producer[name], name, np.asarray(value))

@@ -252,7 +252,7 @@ def _middle_channels(outer: Kernel) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Window:
-    """The smallest regular window that holds given offsets and needs no negative padding."""
+    """A regular window that holds given offsets and needs no negative padding."""
 
     shape: tuple[int, ...]
     begin: tuple[int, ...]

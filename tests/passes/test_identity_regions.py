@@ -1,4 +1,4 @@
-"""Regions that compute their own source: at most one node remains of them, and never none."""
+"""Regions that compute their own source: the clean-up of the next sweep takes what is left of them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def test_a_multiplication_by_one_stays(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("reader", ["y = Relu (b)", "y = Identity (b)"])
-def test_several_nodes_that_do_nothing_become_an_identity(runtime: Runtime, reader: str) -> None:
+def test_several_nodes_that_do_nothing_go(runtime: Runtime, reader: str) -> None:
     steps = f"r = Relu (x) a = Mul (r, one) b = Add (zero, a) {reader}"
     ran = run(build(f"g (float[1,3,4,4] x) => (float[1,3,4,4] y) {{ {steps} }}", ONE), runtime)
-    assert ran.ops == {"Relu": steps.count("Relu"), "Identity": 1}
-    assert ran.summaries[-1] == "Mul, Add -> 1 node"
+    assert ran.ops == {"Relu": steps.count("Relu")}
+    assert "Mul, Add -> 1 node" in ran.summaries
     assert_same_function(ran, {"x": (1, 3, 4, 4)})
 
 

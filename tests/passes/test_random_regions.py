@@ -92,3 +92,11 @@ def test_near_misses_of_many_seeds_are_left_alone(condition: str) -> None:
 def test_reports_of_many_random_regions() -> None:
     for seed in range(150, 2000):
         _check_report(seed)
+
+
+def test_a_second_run_changes_nothing() -> None:
+    """Passes open sites for one another; one run goes on until none is left."""
+    for seed in range(150):
+        once = to_model(run_pipeline(load(random_region(seed).model)).graph)
+        again = run_pipeline(load(once))
+        assert not again.journal.modified, [r.summary for one in again.passes for r in one.rewrites]
