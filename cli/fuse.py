@@ -76,15 +76,18 @@ def fuse(
 
     Where a rewrite of MODEL would not be exact, it is not made, and the report says why.
     """
+    from graphmorph.runtime.spawn import spawn_ahead
+
+    destination = destination_of(model, output, in_place=in_place, dry_run=dry_run, check=check)
+    if check:
+        engine_options["verify"] = False
+    spawn_ahead(2 if engine_options["verify"] else 1)  # they import while this process does
     import graphmorph
     from graphmorph.cli.failures import complain
     from graphmorph.cli.labels import read_labels
     from graphmorph.cli.outcome import outcome
     from graphmorph.cli.progress import ProgressBar
 
-    destination = destination_of(model, output, in_place=in_place, dry_run=dry_run, check=check)
-    if check:
-        engine_options["verify"] = False
     with ProgressBar(enabled=not quiet) as progress:
         result = graphmorph.fuse(
             model,

@@ -30,6 +30,9 @@ def verify(
 
     Each model runs as written, with onnxruntime's optimizations off, and as deployed, with them on.
     """
+    from graphmorph.runtime.spawn import spawn_ahead
+
+    spawn_ahead()  # it imports while this process does
     import graphmorph
     from graphmorph.cli.failures import complain
     from graphmorph.cli.json_output import STDOUT, write_json

@@ -5,27 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 from typing import BinaryIO
 
 from graphmorph.runtime.protocol import Message, receive, send
-
-# The child gets the parent's own sys.path (as multiprocessing does), so that a folder which the caller
-# happens to stand in cannot put a module of its own before numpy or onnxruntime.
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from graphmorph.runtime.worker import main; main()"
-
-# glibc keeps freed weights otherwise: with these, memory of a closed session goes back before the next opens.
-# numpy multiplies nothing in the child, so its thread pool would only cost start-up time.
-# Large pages: filling a session's memory page by page takes longer than optimizing a 70 MB model in it.
-_ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-    "MALLOC_MMAP_THRESHOLD_": "65536",
-    "MALLOC_TRIM_THRESHOLD_": "131072",
-    "MALLOC_ARENA_MAX": "2",
-    "OPENBLAS_NUM_THREADS": "1",
-}
+from graphmorph.runtime.spawn import take
 
 
 class ChildDiedError(Exception):
@@ -40,15 +24,8 @@ class Child:
     """One running child process."""
 
     def __init__(self) -> None:
-        self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
         self._timed_out = False
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._noise,
-            env={**_ENVIRONMENT, **os.environ},
-        )
+        self._process, self._noise = take()
 
     @property
     def pid(self) -> int:
