@@ -91,6 +91,10 @@ class Runtime:
         """
         return arrays_of(self.submit("evaluate", payloads={"model": model_bytes}).result())
 
+    def submit_check(self, model_bytes: bytes) -> Ticket:
+        """`check_model` of a model in memory, without waiting."""
+        return self.submit("check_model", payloads={"model": model_bytes})
+
     def check_model(self, path: str | os.PathLike[str]) -> None:
         """Run onnx.checker on a file (external data is looked at, too).
 

@@ -26,15 +26,16 @@ def infer_shapes(model_bytes: bytes) -> list[Fact]:
     return list(facts.values())
 
 
-def check_model(path: str) -> None:
-    """Run onnx.checker on a file.
+def check_model(model: str | bytes) -> None:
+    """Run onnx.checker on a file, or on the bytes of a model.
 
     Raises RefusedModelError with the checker's reason.
     """
     try:
-        onnx.checker.check_model(path)
+        onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError, OSError) as error:
-        raise RefusedModelError(f"{path}: onnx.checker refuses it: {one_line(str(error))}") from error
+        what = model if isinstance(model, str) else "the model"
+        raise RefusedModelError(f"{what}: onnx.checker refuses it: {one_line(str(error))}") from error
 
 
 def _fact(info: Any) -> Fact:
