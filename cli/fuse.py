@@ -81,7 +81,7 @@ def fuse(
     destination = destination_of(model, output, in_place=in_place, dry_run=dry_run, check=check)
     if check:
         engine_options["verify"] = False
-    spawn_ahead(2 if engine_options["verify"] else 1)  # they import while this process does
+    spawn_ahead(*(("sessions", "facts") if engine_options["verify"] else ("facts",)))  # they import while we do
     import graphmorph
     from graphmorph.cli.failures import complain
     from graphmorph.cli.labels import read_labels

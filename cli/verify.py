@@ -32,7 +32,7 @@ def verify(
     """
     from graphmorph.runtime.spawn import spawn_ahead
 
-    spawn_ahead()  # it imports while this process does
+    spawn_ahead("sessions")  # it imports while we do
     import graphmorph
     from graphmorph.cli.failures import complain
     from graphmorph.cli.json_output import STDOUT, write_json

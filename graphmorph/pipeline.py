@@ -156,7 +156,7 @@ class _Job:
 
     def __init__(self, model: Model, target: Path | None, freeze: bool, stack: ExitStack) -> None:
         self.model, self.target, self.freeze, self.stack = model, target, freeze, stack
-        self.runtime = stack.enter_context(Runtime())
+        self.runtime = stack.enter_context(Runtime(role="facts"))
         self._folder: Path | None = None
         self._first: Graph | None = self.graph()
         self.name = str(model) if isinstance(model, str | os.PathLike) else "model"

@@ -9,7 +9,7 @@ import threading
 from typing import BinaryIO
 
 from graphmorph.runtime.protocol import Message, receive, send
-from graphmorph.runtime.spawn import take
+from graphmorph.runtime.spawn import Role, take
 
 
 class ChildDiedError(Exception):
@@ -23,9 +23,9 @@ class ChildDiedError(Exception):
 class Child:
     """One running child process."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: Role) -> None:
         self._timed_out = False
-        self._process, self._noise = take()
+        self._process, self._noise = take(role)
 
     @property
     def pid(self) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from graphmorph.errors import ModelFileError, ModelRunError, RuntimeCrashError
 from graphmorph.runtime.child import Child, ChildDiedError
 from graphmorph.runtime.protocol import Message, Payload, TensorFacts, arrays_of
+from graphmorph.runtime.spawn import Role
 from graphmorph.runtime.ticket import Ticket
 
 Model = str | os.PathLike[str] | bytes
@@ -25,9 +26,13 @@ class Runtime:
     Args:
         timeout_s: a request that takes longer is ended, with its child; None for no limit.
         memory_limit: address space of the child in bytes; None for no limit.
+        role: what the child is mostly asked for; it decides what it imports at start.
     """
 
-    def __init__(self, *, timeout_s: float | None = None, memory_limit: int | None = None) -> None:
+    def __init__(
+        self, *, timeout_s: float | None = None, memory_limit: int | None = None, role: Role = "sessions"
+    ) -> None:
+        self._role: Role = role
         self._timeout_s = timeout_s
         self._memory_limit = memory_limit
         self._requests: queue.SimpleQueue[tuple[Message, Ticket] | None] = queue.SimpleQueue()
@@ -217,7 +222,7 @@ class Runtime:
                 raise RuntimeCrashError("this Runtime was closed before it answered")
             if self._child is not None:
                 return self._child
-            child = self._child = Child()
+            child = self._child = Child(self._role)
         if self._memory_limit is not None:
             child.exchange(Message({"kind": "limit_memory", "bytes": self._memory_limit}))
         return child

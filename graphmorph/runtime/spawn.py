@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 # The child gets the parent's own sys.path (as multiprocessing does), so that a folder which the caller
 # happens to stand in cannot put a module of its own before numpy or onnxruntime.
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from graphmorph.runtime.worker import main; main()"
+_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from graphmorph.runtime.worker import main; main(sys.argv[1])"
 
 # glibc keeps freed weights otherwise: with these, memory of a closed session goes back before the next opens.
 # numpy multiplies nothing in the child, so its thread pool would only cost start-up time.
@@ -25,28 +25,33 @@ _ENVIRONMENT = {
 
 Spawned = tuple["subprocess.Popen[bytes]", IO[Any]]
 
-_ahead: list[Spawned] = []
+#: What a child is for: "sessions" imports onnxruntime at once, "facts" (shapes, the checker) only if asked to fold.
+Role = Literal["sessions", "facts"]
+
+_ahead: dict[Role, Spawned] = {}
 
 
-def spawn_ahead(count: int = 1) -> None:
+def spawn_ahead(*roles: Role) -> None:
     """Start children that the next to ask for one will get. They end with the parent, used or not."""
-    _ahead.extend(_spawn() for _ in range(count - len(_ahead)))
+    for role in roles:
+        if role not in _ahead:
+            _ahead[role] = _spawn(role)
 
 
-def take() -> Spawned:
+def take(role: Role) -> Spawned:
     """A child process, and the file that its stderr goes to; the caller closes both."""
-    while _ahead:
-        process, noise = _ahead.pop(0)
+    if role in _ahead:
+        process, noise = _ahead.pop(role)
         if process.poll() is None:
             return process, noise
         noise.close()
-    return _spawn()
+    return _spawn(role)
 
 
-def _spawn() -> Spawned:
+def _spawn(role: Role) -> Spawned:
     noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whom the child goes to
     process = subprocess.Popen(
-        [sys.executable, "-c", _BOOT, *sys.path],
+        [sys.executable, "-c", _BOOT, role, *sys.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=noise,

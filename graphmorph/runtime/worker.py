@@ -1,42 +1,53 @@
 """The child's side: read requests from stdin, answer on stdout, until the parent closes the pipe.
 
-Only numpy and onnxruntime are imported at start; onnx is imported by the requests that need it.
+A child for sessions imports numpy and onnxruntime at start; anything else is imported by the requests that need it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphmorph.runtime.protocol import Message, arrays_of, receive, send
 from graphmorph.runtime.reasons import RefusedModelError, describe
-from graphmorph.runtime.sessions import Sessions, evaluate, fold_constants
+
+if TYPE_CHECKING:
+    from graphmorph.runtime.sessions import Sessions
 
 
-def main() -> None:
+@cache
+def _sessions() -> Sessions:
+    from graphmorph.runtime.sessions import Sessions
+
+    return Sessions()
+
+
+def main(role: str) -> None:
     """Serve until the parent is gone."""
+    if role == "sessions":
+        _sessions()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # native code that prints must not write into the answers
     requests = sys.stdin.buffer.raw if hasattr(sys.stdin.buffer, "raw") else sys.stdin.buffer
-    sessions = Sessions()
     while True:
         try:
             request = receive(requests)
         except EOFError:
             return
-        answer = _answer(sessions, request)
+        answer = _answer(request)
         try:
             send(answers, answer)
         except BrokenPipeError:
             return
 
 
-def _answer(sessions: Sessions, request: Message) -> Message:
+def _answer(request: Message) -> Message:
     try:
-        return _dispatch(sessions, request)
+        return _dispatch(request)
     except RefusedModelError as refusal:
         return Message({"error": {"type": "file", "message": str(refusal), "unsupported": False}})
     except MemoryError:
@@ -50,22 +61,26 @@ def _arrays(arrays: dict[str, np.ndarray]) -> Message:
     return Message({}, {**arrays})
 
 
-def _dispatch(sessions: Sessions, request: Message) -> Message:
+def _dispatch(request: Message) -> Message:
     header: dict[str, Any] = request.header
     kind = header["kind"]
     model: Any = request.payloads.get("model", header.get("path"))
     if kind == "ping":
         return Message({"pid": os.getpid()})
     if kind == "open":
-        return Message(sessions.open(model, header))
+        return Message(_sessions().open(model, header))
     if kind == "run":
-        return _arrays(sessions.run(header["session"], request.payloads))
+        return _arrays(_sessions().run(header["session"], request.payloads))
     if kind == "close":
-        sessions.close(header["session"])
+        _sessions().close(header["session"])
         return Message({})
     if kind == "fold_constants":
+        from graphmorph.runtime.sessions import fold_constants
+
         return _arrays(fold_constants(model, header["max_bytes"]))
     if kind == "evaluate":
+        from graphmorph.runtime.sessions import evaluate
+
         return _arrays(evaluate(model))
     if kind == "infer_shapes":
         from graphmorph.runtime.onnx_checks import infer_shapes

@@ -288,8 +288,10 @@ def test_parent_and_child_import_little() -> None:
         "slow = {'onnx', 'onnxruntime', 'onnx_graphsurgeon', 'torch', 'scipy'}\n"
         "print(sorted(slow & sys.modules.keys()))\n"
         "import graphmorph.runtime.worker\n"
+        "print(sorted(slow & sys.modules.keys()))\n"
+        "graphmorph.runtime.worker._sessions()\n"
         "print(sorted(slow & sys.modules.keys()))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["[]", "['onnxruntime']"]
+    assert done.stdout.splitlines() == ["[]", "[]", "['onnxruntime']"]
