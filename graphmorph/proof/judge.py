@@ -13,7 +13,7 @@ from graphmorph.proof.inputs import jitter
 from graphmorph.proof.localise import first_difference
 from graphmorph.proof.noise import noise_floor, slice_size
 from graphmorph.proof.options import ProofOptions
-from graphmorph.proof.reference import Outputs, Progress, ReferenceRun, run_cases, run_model
+from graphmorph.proof.reference import Outputs, Progress, ReferenceRun, run_cases, run_model, run_optimized
 from graphmorph.proof.report import CaseReport, OutputReport, Proof
 from graphmorph.proof.signature import lost_defaults, signature_difference
 from graphmorph.proof.verdict import judge_outputs, overall
@@ -38,32 +38,43 @@ class Judge:
         self._reference = reference
         self._options = options
         self._progress = progress
-        self._notes = list(reference.notes)
-        self._volatile = reference.volatile()
+        self._notes: list[str] = []
+        self._volatile: list[str] = []
         self._float64_error: dict[str, dict[str, float]] | None = None
 
     def judge(self, path: str, *, localise: bool) -> Proof:
-        """The proof for a candidate's file."""
-        on: list[Outputs] | None = None
-        stage = "optimizations off"
+        """The proof for a candidate's file.
+
+        A candidate that differs by no more than rounding at the outputs' size is equal, as written and as deployed,
+        whatever the noise of the reference. Only for one that differs by more is that noise measured.
+        """
         try:
             difference, off = self._run_as_written(path)
-            if difference is not None:
-                return Proof("different", difference, notes=tuple(self._notes))
-            if self._reference.on is not None:
-                stage = "optimizations on"
-                on = run_model(
-                    self._runtime,
-                    path,
-                    self._reference.cases,
-                    self._options,
-                    optimized=True,
-                    progress=self._progress,
-                )
         except (ModelRunError, RuntimeCrashError) as error:
-            reason = f"the reference runs in onnxruntime, the candidate does not ({stage}): {error}"
-            return Proof("different", reason, notes=tuple(self._notes))
-        return self._conclude(path, off, on, localise)
+            return self._does_not_run("optimizations off", error)
+        if difference is not None:
+            return Proof("different", difference, notes=(*self._reference.notes, *self._notes))
+        on, failure = self._run_as_deployed(path)
+        if on is not None and not self._options.float64:
+            reports = [self._strict_report(index, off, on) for index in range(len(off))]
+            if all(output.passed for report in reports for output in report.outputs):
+                return self._proof(path, reports, off, localise)
+        run_optimized(self._runtime, self._reference_path, self._reference, self._options, self._progress)
+        self._volatile = self._reference.volatile()
+        if failure is not None and self._reference.on is not None:
+            return self._does_not_run("optimizations on", failure)
+        return self._proof(path, self._measured_reports(off, on), off, localise)
+
+    def _does_not_run(self, stage: str, error: Exception) -> Proof:
+        reason = f"the reference runs in onnxruntime, the candidate does not ({stage}): {error}"
+        return Proof("different", reason, notes=(*self._reference.notes, *self._notes))
+
+    def _run_as_deployed(self, path: str) -> tuple[list[Outputs] | None, Exception | None]:
+        try:
+            cases, options = self._reference.cases, self._options
+            return run_model(self._runtime, path, cases, options, optimized=True, progress=self._progress), None
+        except (ModelRunError, RuntimeCrashError) as error:
+            return None, error
 
     def _run_as_written(self, path: str) -> tuple[str | None, list[Outputs]]:
         header = self._runtime.submit_open(path, optimized=False, **self._options.session()).result().header
@@ -79,13 +90,23 @@ class Judge:
         finally:
             self._runtime.close(session)
 
-    def _conclude(self, path: str, off: list[Outputs], on: list[Outputs] | None, localise: bool) -> Proof:
+    def _strict_report(self, index: int, off: list[Outputs], on: list[Outputs]) -> CaseReport:
+        """Both runs of the candidate against the reference as it is written, with the floor of rounding alone."""
+        floors = {name: noise_floor(array, None) for name, array in self._reference.off[index].items()}
+        as_written = self._judge_outputs(index, self._reference.off, off, floors, second_opinion=False)
+        as_deployed = self._judge_outputs(index, self._reference.off, on, floors, second_opinion=False)
+        return self._case_report(index, as_written, as_deployed)
+
+    def _measured_reports(self, off: list[Outputs], on: list[Outputs] | None) -> list[CaseReport]:
         floors = [self._floors(index) for index in range(len(off))]
         if self._options.float64:
             self._measure_in_double(floors, off)
         reports = [self._report(index, floors[index], off, on) for index in range(len(off))]
         if self._options.jitter and not self._options.limits.given:
             reports = self._second_opinion(reports, floors, off, on)
+        return reports
+
+    def _proof(self, path: str, reports: list[CaseReport], off: list[Outputs], localise: bool) -> Proof:
         for name in self._volatile:
             self._notes.append(f"output {name} changes its shape with rounding alone: not compared")
         for name in self._reference.flat():
@@ -99,7 +120,7 @@ class Judge:
             reason,
             tuple(reports),
             first_difference=first,
-            notes=tuple(self._notes),
+            notes=(*self._reference.notes, *self._notes),
             accuracy=self._accuracy(off),
             float64_error=self._float64_error,
         )
@@ -118,11 +139,16 @@ class Judge:
         *,
         second_opinion: bool = False,
     ) -> CaseReport:
-        case = self._reference.cases[index]
         as_written = self._judge_outputs(index, self._reference.off, off, floors, second_opinion)
         as_deployed = None
         if on is not None and self._reference.on is not None:
             as_deployed = self._judge_outputs(index, self._reference.on, on, floors, second_opinion)
+        return self._case_report(index, as_written, as_deployed)
+
+    def _case_report(
+        self, index: int, as_written: tuple[OutputReport, ...], as_deployed: tuple[OutputReport, ...] | None
+    ) -> CaseReport:
+        case = self._reference.cases[index]
         seed = case.seed if case.source == "seeded" else None
         return CaseReport(dict(case.shapes), case.source, case.style, case.sample, seed, as_written, as_deployed)
 

@@ -1,6 +1,7 @@
 """The threshold: how much two equivalent models may differ by rounding, measured on the model itself.
 
-The floor of an output is the larger of
+A candidate is first judged by rounding alone; the noise of the reference is measured where that does not suffice.
+The floor of an output is then the larger of
 - what onnxruntime's own optimizations change in the reference (on against off, on the same inputs), and
 - 16 units in the last place of the output's own size (1 unit for 16-bit floats, whose sums are kept in 32
   bits: 16 of them would be a tolerance of an eighth of the output).
