@@ -6,6 +6,7 @@ all of them left. Growth would never settle: approximate passes find once.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,9 @@ from graphmorph.summary import EMPTY, multiply_adds, parameters_of, summarise
 
 #: No pipeline needs more; one that does is not converging.
 MAX_ROUNDS = 100
+
+#: A pass that removes more nodes than this has their memory freed before the next one starts.
+COLLECT_ABOVE = 1_000
 
 Progress = Callable[[str, int, int], None]
 SiteKey = tuple[str, str]
@@ -90,8 +94,10 @@ class PassManager:
             for place, (rewrite, report) in enumerate(zip(self.passes, result.passes, strict=True)):
                 if settled_at[place] == len(result.journal) or (sweep and rewrite.kind == "approximate"):
                     continue
-                started = time.perf_counter()
+                started, removed = time.perf_counter(), result.journal.nodes_removed
                 self._run_pass(rewrite, (graph, shapes, kept, oracle), names, result, report)
+                if result.journal.nodes_removed - removed > COLLECT_ABOVE:
+                    gc.collect()  # nodes and tensors refer to each other, so removed ones wait for this
                 report.seconds += time.perf_counter() - started
                 settled_at[place] = len(result.journal)
                 if rewrite.cleanup and result.before.macs is None:

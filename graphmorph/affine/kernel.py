@@ -233,6 +233,9 @@ def _product(outer: Kernel, inner: Kernel, groups: int) -> Float64:
         middle = _middle_channels(outer)[:, 0]
         products = second[:, 0][:, None, :, None] * first[middle][:, :, None, :]
         return products.reshape(rows, first.shape[1], -1)
+    if outer.groups == inner.groups == inner.taps == 1:
+        products = np.matmul(first[:, :, 0].T, second)  # no transposed copies of what is the largest array here
+        return products
     second = regroup(second, outer.groups, groups)
     first = regroup(first, inner.groups, groups)
     mid, columns = second.shape[1], first.shape[1]
