@@ -128,10 +128,12 @@ def fills(facts: Facts) -> Iterator[tuple[gs.Node, np.ndarray]]:
             continue
         output = node.outputs[0].name
         shape = facts.integers(node.inputs[0])
-        if facts.is_pinned(output) or prod(shape) * 8 > EVALUATED_BYTES:
+        value = node.attrs.get("value")
+        if facts.is_pinned(output) or min(shape, default=0) < 0 or prod(shape) * 8 > EVALUATED_BYTES:
+            continue
+        if value is not None and prod(value.shape) != 1:
             continue
         if prod(shape) * 8 <= GROWTH or any(_is_folded_into(reader, facts) for reader in facts.readers[output]):
-            value = node.attrs.get("value")
             fill = np.asarray(constant_array(value)).reshape(-1)[:1] if value is not None else np.zeros(1, np.float32)
             yield node, np.full(shape, fill[0], dtype=fill.dtype)
 
