@@ -69,6 +69,8 @@ def passes_through(node: gs.Node, facts: Facts) -> bool:
     """Whether the first output is the first input: Identity, and Dropout at inference."""
     if not foldable(node, facts) or not node.inputs or not node.inputs[0].name:
         return False
+    if facts.specialised(node) is not None:
+        return False
     if node.op == "Identity":
         return True
     return node.op == "Dropout" and not isinstance(dropout(node, facts, version_of("Dropout", facts.opset)), Wall)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,8 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphmorph.errors import GraphError, RefusedError
-from graphmorph.facts import Facts
-from graphmorph.graph import Graph
+from graphmorph.facts import Dimension, Facts
+from graphmorph.graph import Graph, constant_array
 from graphmorph.journal import ConstantEdit, Journal
 from graphmorph.names import NameAllocator
 from graphmorph.onnx_door import add_constant
@@ -47,6 +47,7 @@ class Editor:
         self._removed: set[int] = set()
         self._in_place_of: dict[int, list[gs.Node]] = {}
         self._upstream: list[gs.Tensor] = []
+        self._made: dict[tuple[Any, ...], gs.Constant] = {}
 
     def begin(self, rewrite: str, root: str) -> None:
         """Start the edit of one site."""
@@ -60,9 +61,18 @@ class Editor:
         return self._edit
 
     def constant(
-        self, name: str, exact: NDArray[np.float64], dtype: np.dtype[Any], made_from: Sequence[str] = ()
+        self,
+        name: str,
+        exact: NDArray[np.float64],
+        dtype: np.dtype[Any],
+        made_from: Sequence[str] = (),
+        *,
+        role: Hashable = None,
     ) -> gs.Constant:
         """A new constant, rounded once from float64 to `dtype`.
+
+        Two sites that make the same of the same constants share it: weights that were shared stay so. Those of
+        different roles stay apart even if their values are the same, as two parameters that start alike do.
 
         Raises:
             RefusedError: where a value leaves the range of `dtype`.
@@ -72,24 +82,36 @@ class Editor:
         if not np.all(np.isfinite(rounded)):
             largest = float(np.max(np.abs(exact))) if np.all(np.isfinite(exact)) else float("nan")
             raise RefusedError(f"its weights leave the range of {dtype} (largest magnitude {largest:.4g})")
+        key = (role, tuple(made_from), str(dtype), rounded.shape, hash(rounded.tobytes()))
+        known = self._made.get(key)
+        if known is not None and np.array_equal(constant_array(known), rounded):
+            self.edit.exact[known.name] = exact
+            return known
         fresh = self.names.fresh(name)
         constant = add_constant(self.graph, fresh, rounded)
+        self._made[key] = constant
         self.edit.exact[fresh] = exact
-        self.edit.constants.append(ConstantEdit(self.rewrite, fresh, tuple(made_from)))
+        self._note(fresh, made_from)
         return constant
+
+    def _note(self, name: str, made_from: Sequence[str]) -> None:
+        """Write down what a new constant was made from."""
+        self.edit.constants.append(ConstantEdit(self.rewrite, name, tuple(made_from)))
+        self.graph.origins[name] = tuple(made_from)
 
     def values(self, name: str, values: NDArray[Any], made_from: Sequence[str] = ()) -> gs.Constant:
         """A new constant of any type, taken as it is."""
         fresh = self.names.fresh(name)
-        self.edit.constants.append(ConstantEdit(self.rewrite, fresh, tuple(made_from)))
+        self._note(fresh, made_from)
         return add_constant(self.graph, fresh, values)
 
-    def tensor(self, like: gs.Tensor, name: str) -> gs.Variable:
-        """A new tensor with the type and shape of another."""
+    def tensor(self, like: gs.Tensor, name: str, shape: Sequence[Dimension] | None = None) -> gs.Variable:
+        """A new tensor with the type of another, and with its shape unless one is given."""
         fresh = self.names.fresh(name)
-        if like.name in self.facts.shapes:
-            self._learn(fresh, self.facts.shapes[like.name])
-        return gs.Variable(fresh, dtype=like.dtype, shape=like.shape)
+        known = self.facts.shapes.get(like.name)
+        if known is not None:
+            self._learn(fresh, known if shape is None else known._replace(shape=tuple(shape)))
+        return gs.Variable(fresh, dtype=like.dtype, shape=like.shape if shape is None else list(shape))
 
     def _learn(self, name: str, facts: TensorFacts) -> None:
         shapes = self.facts.shapes
@@ -178,7 +200,7 @@ class Editor:
             gs.Constant(fresh, values) if values is not None else add_constant(self.graph, fresh, np.asarray(value))
         )
         made_from = tuple(t.name for t in node.inputs if isinstance(t, gs.Constant))
-        self.edit.constants.append(ConstantEdit(self.rewrite, fresh, made_from))
+        self._note(fresh, made_from)
         self.redirect(tensor, constant)
         if len(node.outputs) == 1:
             self.remove([node])

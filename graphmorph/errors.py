@@ -47,3 +47,19 @@ class RefusedError(GraphmorphError):
 
 class GraphError(GraphmorphError):
     """A graph that is not one: a cycle, or an edit that would break it."""
+
+
+class TraceError(GraphmorphError):
+    """A module that torch.fx cannot trace; the message names the line and what to do about it."""
+
+
+class MaterialiseError(GraphmorphError):
+    """A graph that cannot become a torch module; the message names the node and what is missing."""
+
+
+class TraceWarning(UserWarning):
+    """The traced module will not follow the original in something that the message names."""
+
+
+class RollbackWarning(UserWarning):
+    """A rewrite of a live module was taken back, because the proof failed with it."""

@@ -66,9 +66,20 @@ class Facts:
         self.readers: dict[str, list[Reader]] = defaultdict(list)
         self.producer: dict[str, gs.Node] = {}
         self.outputs = {tensor.name for tensor in graph.outputs}
+        self._shape_read = graph.traced.shape_read if graph.traced is not None else frozenset()
         self.captured: set[str] = set()
         self._index()
         self.order = self._topological()
+
+    @property
+    def training(self) -> bool:
+        """Whether the graph is that of a torch module in training mode."""
+        return self.graph.traced is not None and self.graph.traced.training
+
+    def specialised(self, node: gs.Node) -> str | None:
+        """Why a node that was lowered from torch holds for the traced sizes only, or None where it holds for all."""
+        traced = self.graph.traced
+        return None if traced is None or not node.outputs else traced.specialised.get(node.outputs[0].name)
 
     @cached_property
     def shapes(self) -> Mapping[str, TensorFacts]:
@@ -133,8 +144,9 @@ class Facts:
         return node.domain in STANDARD_DOMAINS and ("", node.op) not in self.overridden
 
     def is_pinned(self, name: str) -> bool:
-        """Whether somebody besides the graph's nodes reads the tensor: an output, or a subgraph."""
-        return name in self.outputs or name in self.captured
+        """Whether somebody besides the graph's nodes reads the tensor: an output, a subgraph, or the Python code of a
+        traced module, which reads its shape."""
+        return name in self.outputs or name in self.captured or name in self._shape_read
 
     def constant(self, tensor: gs.Tensor) -> bool:
         return isinstance(tensor, gs.Constant)

@@ -10,21 +10,27 @@ from onnx_graphsurgeon.ir.tensor import LazyValues
 
 if TYPE_CHECKING:
     from graphmorph.onnx_door.record import DoorRecord
+    from graphmorph.torch_door.record import TraceRecord
 
 
 class Graph(gs.Graph):
     """A graphsurgeon graph in ONNX vocabulary.
 
     `record` holds what the door read and graphsurgeon has no place for (doc strings, metadata, value_info,
-    ...); it is None for a graph that was not loaded from a model.
+    ...); it is None for a graph that was not loaded from a model. `traced` is the same of a traced torch module.
+    `origins` tells of constants that rewrites made which constants their values came from.
     """
 
-    def __init__(self, *args: Any, record: DoorRecord | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, record: DoorRecord | None = None, traced: TraceRecord | None = None, **kwargs: Any
+    ) -> None:
         self.record = record
+        self.traced = traced
+        self.origins: dict[str, tuple[str, ...]] = {}
         super().__init__(*args, **kwargs)
 
     def copy(self, tensor_map: dict[str, gs.Tensor] | None = None) -> Graph:
-        """A copy with its own nodes and tensors; weights, attributes and the record are shared.
+        """A copy with its own nodes and tensors; weights, attributes and the records are shared.
 
         graphsurgeon's copy would return a plain gs.Graph without producer fields and turn tensor types
         (sequences, optionals) into plain tensors.
@@ -47,7 +53,9 @@ class Graph(gs.Graph):
             functions=self.functions,
             ir_version=self.ir_version,
             record=self.record,
+            traced=self.traced,
         )
+        graph.origins = dict(self.origins)
         graph.name_idx = self.name_idx
         return graph
 

@@ -1,7 +1,7 @@
 """Runs a pipeline of rewrites: finds sites, applies those that do not overlap, and finds again until none is left.
 
 A pass that edits may open sites for those before it, so the pipeline is swept until every pass has seen the graph that
-all of them left. Growth would never settle: approximate passes find once.
+all of them left. Growth would never settle: passes that grow, and approximate ones, find once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from graphmorph.facts import Facts
 from graphmorph.graph import Graph
 from graphmorph.journal import Journal
 from graphmorph.names import NameAllocator
-from graphmorph.oracle import Oracle, Shapes
+from graphmorph.oracle import Oracle, Shapes, TracedShapes
 from graphmorph.report import ModelSummary, PassReport, RefusalReport, RewriteReport
 from graphmorph.rewrite import Refusal, Rewrite, Site
 from graphmorph.runtime import Runtime
@@ -46,6 +46,11 @@ class RunResult:
     applied: list[SiteKey] = field(default_factory=list)
     before: ModelSummary = EMPTY
     after: ModelSummary = EMPTY
+
+    @property
+    def approximate(self) -> bool:
+        """Whether a rewrite was made that does not keep the function: a proof then measures, and judges nothing."""
+        return any(one.kind == "approximate" and one.rewrites for one in self.passes)
 
 
 class PassManager:
@@ -85,14 +90,16 @@ class PassManager:
     def _run(self, graph: Graph, oracle: Oracle) -> RunResult:
         result = RunResult(graph, [], Journal())
         names = NameAllocator(graph)
-        shapes = Shapes(oracle, graph)
+        shapes = TracedShapes(graph) if graph.traced is not None else Shapes(oracle, graph)
         result.before = summarise(Facts(graph, shapes))
         kept = self.kept(graph)
-        result.passes = [PassReport(rewrite.name, rewrite.kind, rewrite.cleanup) for rewrite in self.passes]
+        result.passes = [
+            PassReport(rewrite.name, rewrite.kind, rewrite.cleanup, grows=rewrite.grows) for rewrite in self.passes
+        ]
         settled_at = [-1] * len(self.passes)
         for sweep in range(MAX_ROUNDS):
             for place, (rewrite, report) in enumerate(zip(self.passes, result.passes, strict=True)):
-                if settled_at[place] == len(result.journal) or (sweep and rewrite.kind == "approximate"):
+                if settled_at[place] == len(result.journal) or (sweep and _finds_once(rewrite)):
                     continue
                 started, removed = time.perf_counter(), result.journal.nodes_removed
                 self._run_pass(rewrite, (graph, shapes, kept, oracle), names, result, report)
@@ -121,7 +128,7 @@ class PassManager:
     def _run_pass(
         self,
         rewrite: Rewrite,
-        known: tuple[Graph, Shapes, frozenset[str], Oracle],
+        known: tuple[Graph, Shapes | TracedShapes, frozenset[str], Oracle],
         names: NameAllocator,
         result: RunResult,
         report: PassReport,
@@ -138,7 +145,7 @@ class PassManager:
             edits = self._apply_all(rewrite, sites, editor, result, report, failed)
             editor.flush()
             report.refusals = [*refusals, *failed.values()]
-            if edits == 0 or rewrite.kind == "approximate":
+            if edits == 0 or _finds_once(rewrite):
                 return
             if rewrite.cleanup:
                 shapes.forget()
@@ -204,3 +211,7 @@ class PassManager:
             getattr(plan, "macs_after", None),
             certificate,
         )
+
+
+def _finds_once(rewrite: Rewrite) -> bool:
+    return rewrite.grows or rewrite.kind == "approximate"

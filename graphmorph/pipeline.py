@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from graphmorph import registry
 from graphmorph.errors import ModelRunError, UsageError
 from graphmorph.graph import Graph
 from graphmorph.manager import PassManager, Progress, RunResult, SiteKey
+from graphmorph.module_pipeline import ModuleOptions, is_module, only_for_files, refuse_training, rewrite_module
 from graphmorph.onnx_door import load, model_bytes, save, stage
 from graphmorph.onnx_door.writer import StagedModel
 from graphmorph.proof import Proof, ProofOptions, ProofSession
+from graphmorph.proof.verdict import Limits
 from graphmorph.report import Report, RewriteReport
 from graphmorph.rewrite import Rewrite
 from graphmorph.rollback import find_guilty
@@ -25,11 +27,19 @@ from graphmorph.runtime import Runtime, Ticket
 
 if TYPE_CHECKING:
     import onnx
+    from torch import nn
+
+    from graphmorph.torch_door.examples import ExampleInputs
+    from graphmorph.torch_door.morphed_module import MorphedModule
+    from graphmorph.torch_door.tracer import LeafModules
 
     Model = str | os.PathLike[str] | Graph | onnx.ModelProto
 
 #: Branches first, so that a BN on a branch is folded and merged in one step and its weights are rounded once.
 FUSE_PIPELINE = ("fold-constants", "fuse-branches", "fold-batchnorm")
+EXPAND_PASS = "expand-branches"
+
+MEANT_TO_CHANGE = "the rewrites are approximate: outputs are meant to change, and the proof measures by how much"
 
 
 @dataclass
@@ -61,10 +71,27 @@ def passes_for(
     return [registry.create(name, options.get(name)) for name in chosen if name not in skip]
 
 
+@overload
 def fuse(
-    model: Model,
-    output: str | os.PathLike[str] | None = None,
+    model: nn.Module,
+    output: ExampleInputs | None = None,
     *,
+    example_inputs: ExampleInputs | None = None,
+    leaf_modules: LeafModules = (),
+    **options: Any,
+) -> MorphedModule: ...
+
+
+@overload
+def fuse(model: Model, output: str | os.PathLike[str] | None = None, **options: Any) -> FuseResult: ...
+
+
+def fuse(
+    model: Any,
+    output: Any = None,
+    *,
+    example_inputs: ExampleInputs | None = None,
+    leaf_modules: LeafModules = (),
     only: Iterable[str] = (),
     skip: Iterable[str] = (),
     keep: Iterable[str] = (),
@@ -84,8 +111,12 @@ def fuse(
     max_rewrites: int | None = None,
     pass_options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
-) -> FuseResult:
+) -> FuseResult | MorphedModule:
     """Bring a model into its deploy form, prove that it computes the same, and write it.
+
+    A torch module gives its deploy form back as a torch module, whose `.report` tells what was done; the original is
+    untouched unless in_place is asked for. It must be in evaluation mode. Its second argument is example_inputs, as for
+    `trace`; without them the usual sizes are tried. leaf_modules are kept whole.
 
     model: a file, a Graph, or a ModelProto; it is not changed. output: where to write; None writes nothing (the graph
     of the result has the edits). in_place: write to the model's own file. keep: globs of node names to leave alone.
@@ -96,20 +127,204 @@ def fuse(
     Raises:
         ModelFileError: the model cannot be read, or the output cannot be written.
         UsageError: options that contradict each other, or name what is not there.
+        TraceError: a torch module that cannot be traced.
+        RefusedError: a torch module in training mode.
+        VerificationError: a torch module whose rewrite could not be proven.
     """
-    started = time.perf_counter()
     passes = passes_for(only, skip, pass_options)
-    options = ProofOptions(
-        inputs=inputs,
-        shapes=shapes,
-        samples=samples,
-        seed=seed,
-        rtol=rtol,
-        atol=atol,
-        providers=providers,
-        custom_ops=custom_ops,
-        labels=labels,
+    if is_module(model):
+        options = ModuleOptions(
+            example_inputs=_example_inputs(output, example_inputs),
+            leaf_modules=leaf_modules,
+            keep=keep,
+            verify=verify,
+            certify=certify,
+            samples=samples,
+            seed=seed,
+            limits=Limits(rtol, atol),
+            in_place=in_place,
+            max_rewrites=max_rewrites,
+            progress=progress,
+        )
+        only_for_files(inputs=inputs, shapes=shapes, labels=labels, custom_ops=custom_ops or None)
+        refuse_training(model)
+        return rewrite_module(model, passes, options)
+    return _rewrite(
+        model,
+        output,
+        passes,
+        ProofOptions(
+            inputs=inputs,
+            shapes=shapes,
+            samples=samples,
+            seed=seed,
+            rtol=rtol,
+            atol=atol,
+            providers=providers,
+            custom_ops=custom_ops,
+            labels=labels,
+        ),
+        keep=keep,
+        verify=verify,
+        certify=certify,
+        freeze_initializers=freeze_initializers,
+        in_place=in_place,
+        max_rewrites=max_rewrites,
+        progress=progress,
     )
+
+
+@overload
+def expand(
+    model: nn.Module,
+    output: ExampleInputs | None = None,
+    *,
+    example_inputs: ExampleInputs | None = None,
+    leaf_modules: LeafModules = (),
+    **options: Any,
+) -> MorphedModule: ...
+
+
+@overload
+def expand(model: Model, output: str | os.PathLike[str] | None = None, **options: Any) -> FuseResult: ...
+
+
+def expand(
+    model: Any,
+    output: Any = None,
+    *,
+    example_inputs: ExampleInputs | None = None,
+    leaf_modules: LeafModules = (),
+    block: str = "acb",
+    layers: Iterable[str] = (),
+    kernel_sizes: Iterable[int] = (),
+    horizontal: bool = True,
+    vertical: bool = True,
+    normalise: str = "branch",
+    shifted: bool = False,
+    asymmetric_size: int = 0,
+    branches: int = 3,
+    init: str = "preserve",
+    share: float = 0.5,
+    seed: int = 0,
+    keep: Iterable[str] = (),
+    verify: bool = True,
+    certify: bool = False,
+    inputs: Any = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    samples: int = 1,
+    proof_seed: int = 0,
+    rtol: float | None = None,
+    atol: float | None = None,
+    providers: Sequence[str] = ("CPUExecutionProvider",),
+    custom_ops: Sequence[str] = (),
+    labels: Any = None,
+    freeze_initializers: bool = False,
+    in_place: bool = False,
+    max_rewrites: int | None = None,
+    progress: Progress | None = None,
+) -> FuseResult | MorphedModule:
+    """Replace square convolutions by blocks of parallel branches, for training; `fuse` takes them back.
+
+    A torch module, in training mode or not, gives a torch module back, with `.report`; its second argument is
+    example_inputs, as for `fuse`. "Preserve" means in evaluation mode: in training every branch is normalised by the
+    statistics of its own batch.
+
+    block to seed: the options of the pass expand-branches. proof_seed: of the random inputs of the proof. The rest is
+    as in `fuse`. With init="preserve" the proof has to say equal; with init="fresh" the outputs are meant to change,
+    and the proof in the report says by how much.
+
+    Raises:
+        ModelFileError: the model cannot be read, or the output cannot be written.
+        UsageError: options that contradict each other, or name what is not there.
+        TraceError: a torch module that cannot be traced.
+        VerificationError: a torch module whose rewrite could not be proven.
+    """
+    chosen = {
+        "block": block,
+        "layers": tuple(layers),
+        "kernel_sizes": tuple(kernel_sizes),
+        "horizontal": horizontal,
+        "vertical": vertical,
+        "normalise": normalise,
+        "shifted": shifted,
+        "asymmetric_size": asymmetric_size,
+        "branches": branches,
+        "init": init,
+        "share": share,
+        "seed": seed,
+    }
+    passes = [registry.create(EXPAND_PASS, chosen)]
+    if is_module(model):
+        options = ModuleOptions(
+            example_inputs=_example_inputs(output, example_inputs),
+            leaf_modules=leaf_modules,
+            keep=keep,
+            verify=verify,
+            certify=certify,
+            samples=samples,
+            seed=proof_seed,
+            limits=Limits(rtol, atol),
+            in_place=in_place,
+            max_rewrites=max_rewrites,
+            progress=progress,
+        )
+        only_for_files(inputs=inputs, shapes=shapes, labels=labels, custom_ops=custom_ops or None)
+        return rewrite_module(model, passes, options)
+    return _rewrite(
+        model,
+        output,
+        passes,
+        ProofOptions(
+            inputs=inputs,
+            shapes=shapes,
+            samples=samples,
+            seed=proof_seed,
+            rtol=rtol,
+            atol=atol,
+            providers=providers,
+            custom_ops=custom_ops,
+            labels=labels,
+        ),
+        keep=keep,
+        verify=verify,
+        certify=certify,
+        freeze_initializers=freeze_initializers,
+        in_place=in_place,
+        max_rewrites=max_rewrites,
+        progress=progress,
+    )
+
+
+def _example_inputs(second: Any, by_name: ExampleInputs | None) -> ExampleInputs | None:
+    """Example inputs, from whichever argument they came in.
+
+    Raises:
+        UsageError: a path, which is for files.
+    """
+    if isinstance(second, str | os.PathLike):
+        raise UsageError(
+            f"{second}: a torch module is rewritten in memory; to write an ONNX file use graphmorph.export"
+        )
+    return by_name if by_name is not None else second
+
+
+def _rewrite(
+    model: Model,
+    output: str | os.PathLike[str] | None,
+    passes: Sequence[Rewrite],
+    options: ProofOptions,
+    *,
+    keep: Iterable[str],
+    verify: bool,
+    certify: bool,
+    freeze_initializers: bool,
+    in_place: bool,
+    max_rewrites: int | None,
+    progress: Progress | None,
+) -> FuseResult:
+    """Run passes on a model, prove what they made of it, and write it."""
+    started = time.perf_counter()
     with ExitStack() as stack:
         job = _Job(model, _target(model, output, in_place), freeze_initializers, stack)
         job.manager = lambda certify, without, limit: PassManager(
@@ -128,7 +343,7 @@ def fuse(
         result = job.run(certify=certify)
         outcome = _prove(job, result, session) if session is not None else _Outcome(result, job.stage(result))
         if session is None:
-            job.check(outcome, custom_ops)
+            job.check(outcome, options.custom_ops)
         report = _report(job, outcome, time.perf_counter() - started)
         proven = outcome.exit_code == 0 or outcome.rolled_back
         if proven and outcome.staged is not None and job.target is not None:
@@ -224,11 +439,15 @@ def _target(model: Model, output: str | os.PathLike[str] | None, in_place: bool)
 def _prove(job: _Job, result: RunResult, session: ProofSession) -> _Outcome:
     staged = job.stage(result)
     checked = job.submit_check(staged) if result.journal.modified else None
-    proof = session.judge(staged.path)
+    proof = session.judge(staged.path, localise=not result.approximate)
     if checked is not None and proof.verdict == "equal":
         checked.result()
     if proof.verdict == "equal":
         return _Outcome(result, staged, proof)
+    if proof.verdict == "different" and result.approximate:
+        if checked is not None:
+            checked.result()
+        return _Outcome(result, staged, proof, note=MEANT_TO_CHANGE)
     if proof.verdict == "different":
         return _rolled_back(job, result, session, staged, proof)
     if proof.unsupported:

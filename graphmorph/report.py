@@ -76,6 +76,7 @@ class PassReport:
     rounds: int = 0
     rewrites: list[RewriteReport] = field(default_factory=list)
     refusals: list[RefusalReport] = field(default_factory=list)
+    grows: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -115,6 +116,11 @@ class Report:
     def changed(self) -> bool:
         """Whether any pass edited the graph."""
         return bool(self.rewrites)
+
+    @property
+    def approximate(self) -> bool:
+        """Whether a rewrite was made that does not keep the function: the proof then measures, and judges nothing."""
+        return any(one.kind == "approximate" and one.rewrites for one in self.passes)
 
     @property
     def deploy_form(self) -> bool:

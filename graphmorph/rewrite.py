@@ -43,10 +43,13 @@ class Rewrite(ABC):
     """Base of every pass. Options are the frozen dataclass fields of the subclass."""
 
     name: ClassVar[str]
+    #: With the default options. A pass whose options decide sets it on the instance, in `__post_init__`.
     kind: ClassVar[Kind]
     summary: ClassVar[str]
     #: A clean-up changes how a model is written, not its form: alone it does not make a model "not in deploy form".
     cleanup: ClassVar[bool] = False
+    #: A pass that grows the model would find its own work again: it finds once.
+    grows: ClassVar[bool] = False
 
     @abstractmethod
     def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:

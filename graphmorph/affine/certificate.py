@@ -5,8 +5,8 @@ probability 1; `probe_sizes` chooses sizes that stand for all. Both runs are mad
 evaluator:
 
 1. exact: the new weights before they are rounded. The difference may be rounding of float64 alone, 1e-13 of
-   the magnitude sum|K||x| + |b| of each output element, so that an error of 1e-6 in one of thousands of
-   weights is still seen. Border constants that an exporter stored in a smaller type (ScatterND) excuse the
+   the magnitude sum|K||x| + |b| of each output element, that of the larger side, so that an error of 1e-6 in
+   one of thousands of weights is still seen. Border constants that an exporter stored in a smaller type (ScatterND) excuse the
    outputs that they reach, by that type's precision.
 2. rounded: each stored weight lies next to its unrounded value, and the outputs agree to the stored
    precision.
@@ -110,32 +110,40 @@ class _Comparison:
         reference = self.original.run(feeds)
         if not np.isfinite(reference).all():
             raise EvaluationError(f"the original's own values of '{self.original.root}' are not finite")
-        scale = self.original.magnitude(feeds)
+        values = self._values(self.exact, feeds, reference.shape, "before rounding")
+        # Of the larger side: branches that are to add up to little may be large.
+        scale = np.maximum(self.original.magnitude(feeds), self.exact.magnitude(feeds))
         slack = 0.0 if self.border is None else self.border * _border_share(self.original, feeds)
         tolerance = EXACT_TOLERANCE * scale + slack
-        error = self._judge(self.exact, feeds, reference, scale, tolerance, "before rounding")
+        error = self._judge(self.exact, feeds, values, reference, scale, tolerance, "before rounding")
         self.exact_error = max(self.exact_error, error)
         scale = self.rounded.magnitude(feeds, _lifted(self.rounded, self.exact))
         tolerance = tolerance + ROUNDING_STEPS * self.precision * scale
-        error = self._judge(self.rounded, feeds, reference, scale, tolerance, "with rounded weights")
+        values = self._values(self.rounded, feeds, reference.shape, "with rounded weights")
+        error = self._judge(self.rounded, feeds, values, reference, scale, tolerance, "with rounded weights")
         self.rounded_error = max(self.rounded_error, error)
+
+    def _values(self, candidate: _Region, feeds: Mapping[str, Array], shape: tuple[int, ...], stage: str) -> Array:
+        """What a candidate gives. Raises _Difference where it has no values, or those of another shape."""
+        try:
+            values = candidate.run(feeds)
+        except EvaluationError as failure:
+            raise _Difference(f"{stage}, the rewritten region does not evaluate: {failure}") from failure
+        if values.shape != shape:
+            raise _Difference(f"{stage}, '{candidate.root}' has shape {values.shape} instead of {shape}")
+        return values
 
     def _judge(
         self,
         candidate: _Region,
         feeds: Mapping[str, Array],
+        values: Array,
         reference: Array,
         scale: Array,
         tolerance: Array,
         stage: str,
     ) -> float:
         """Worst relative error. Raises _Difference with the place of the worst element."""
-        try:
-            values = candidate.run(feeds)
-        except EvaluationError as failure:
-            raise _Difference(f"{stage}, the rewritten region does not evaluate: {failure}") from failure
-        if values.shape != reference.shape:
-            raise _Difference(f"{stage}, '{candidate.root}' has shape {values.shape} instead of {reference.shape}")
         error = np.abs(values - reference)
         wrong = ~(error <= tolerance)  # so that NaN is wrong
         if wrong.any():

@@ -43,6 +43,9 @@ def step_of(node: gs.Node, facts: Facts) -> Step | Wall:
         return Wall(f"{node.op} is not ONNX's own ({_origin(node)})")
     if entry is None:
         return Wall(f"{node.op} is not affine")
+    special = facts.specialised(node)
+    if special is not None:
+        return Wall(f"{node.op} holds for the traced sizes only ({special})")
     function, versions = entry
     version = version_of(node.op, facts.opset)
     if version == 0:

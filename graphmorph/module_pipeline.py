@@ -1,0 +1,210 @@
+"""The main job for live modules: trace, rewrite, materialise, prove. torch is imported when it is asked for."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from graphmorph.errors import (
+    GraphmorphError,
+    RefusedError,
+    RollbackWarning,
+    TraceWarning,
+    UsageError,
+    VerificationError,
+)
+from graphmorph.manager import PassManager, Progress, RunResult, SiteKey
+from graphmorph.proof import Proof
+from graphmorph.proof.verdict import Limits
+from graphmorph.report import Report, RewriteReport
+from graphmorph.rewrite import Rewrite
+from graphmorph.rollback import find_guilty
+from graphmorph.runtime import Runtime
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from graphmorph.torch_door.examples import ExampleInputs
+    from graphmorph.torch_door.morphed_module import MorphedModule
+    from graphmorph.torch_door.tracer import LeafModules
+
+
+def is_module(model: object) -> bool:
+    """Whether a model is a torch module; torch is not imported to find out."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+@dataclass(frozen=True)
+class ModuleOptions:
+    """How to rewrite a live module.
+
+    example_inputs: as for `trace`; None to try the usual sizes for the first layer. in_place: the result may share
+    untouched layers with the module, which then counts as consumed. The rest is as for ONNX models.
+    """
+
+    example_inputs: ExampleInputs | None = None
+    leaf_modules: LeafModules = ()
+    keep: Iterable[str] = ()
+    verify: bool = True
+    certify: bool = False
+    samples: int = 1
+    seed: int = 0
+    limits: Limits = field(default_factory=Limits)
+    in_place: bool = False
+    max_rewrites: int | None = None
+    progress: Progress | None = None
+
+
+def rewrite_module(module: nn.Module, passes: Sequence[Rewrite], options: ModuleOptions) -> MorphedModule:
+    """A module with the rewrites of some passes, proven; the original is untouched unless in_place.
+
+    The report is `.report` of the result.
+
+    Raises:
+        TraceError: the module cannot be traced.
+        VerificationError: the result computes something else, and no single rewrites explain it.
+    """
+    return _ModuleJob(module, list(passes), options).run()
+
+
+def refuse_training(module: nn.Module) -> None:
+    """A module in training mode has no fixed statistics to fold.
+
+    Raises:
+        RefusedError: naming normalisations in training mode.
+    """
+    from torch import nn
+
+    kinds = nn.modules.batchnorm._BatchNorm
+    training = [path for path, one in module.named_modules() if isinstance(one, kinds) and one.training]
+    if module.training and training:
+        raise RefusedError(
+            f"{type(module).__name__} is in training mode: its {len(training)} batch normalisations ({training[0]} ...) "
+            "go by the statistics of each batch and cannot be folded. Call module.eval() first; nothing was changed"
+        )
+
+
+class _ModuleJob:
+    def __init__(self, module: nn.Module, passes: list[Rewrite], options: ModuleOptions) -> None:
+        from graphmorph.torch_door.examples import bound_inputs
+        from graphmorph.torch_door.guessed_inputs import guessed_inputs
+
+        self.module, self.passes, self.options = module, passes, options
+        given = options.example_inputs
+        self.example_inputs = guessed_inputs(module) if given is None else given
+        self.example = bound_inputs(module, self.example_inputs)
+        self.started = time.perf_counter()
+
+    def run(self) -> MorphedModule:
+        with Runtime(role="facts") as self.runtime:
+            result, made = self.attempt((), None, certify=self.options.certify)
+            proof = self.prove(made) if self.options.verify else None
+            guilty: tuple[RewriteReport, ...] = ()
+            if proof is not None and proof.verdict == "different" and not result.approximate:
+                result, made, proof, guilty = self.rolled_back(result, proof)
+        if proof is not None and proof.verdict == "inconclusive":
+            raise GraphmorphError(f"the rewrite could not be proven: {proof.reason}; verify=False takes it unproven")
+        made.__dict__["report"] = self.report(result, proof, guilty)
+        return made
+
+    def attempt(
+        self, without: Iterable[SiteKey], limit: int | None, *, certify: bool = False
+    ) -> tuple[RunResult, MorphedModule]:
+        """Trace afresh, rewrite, and make a module of it."""
+        from graphmorph.torch_door import materialise, trace
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TraceWarning)
+            graph = trace(self.module, self.example_inputs, leaf_modules=self.options.leaf_modules)
+        limits = [n for n in (limit, self.options.max_rewrites) if n is not None]
+        manager = PassManager(
+            self.passes,
+            keep=self.options.keep,
+            certify=certify,
+            without=without,
+            max_rewrites=min(limits, default=None),
+            runtime=self.runtime,
+            progress=self.options.progress,
+        )
+        result = manager.run(graph)
+        result.notes.extend(graph.traced.notes if graph.traced is not None else [])
+        made = materialise(graph)
+        return result, made if self.options.in_place else _apart(made, self.module)
+
+    def prove(self, made: nn.Module) -> Proof:
+        from graphmorph.torch_door.module_proof import prove_module
+
+        options = self.options
+        return prove_module(
+            self.module, made, self.example, samples=options.samples, seed=options.seed, limits=options.limits
+        )
+
+    def rolled_back(
+        self, result: RunResult, proof: Proof
+    ) -> tuple[RunResult, MorphedModule, Proof, tuple[RewriteReport, ...]]:
+        """Take back the rewrites that the proof fails with.
+
+        Raises:
+            VerificationError: no set of rewrites explains the failure.
+        """
+        kept: dict[int, MorphedModule] = {}
+
+        def attempt(without: Iterable[SiteKey], limit: int | None) -> tuple[RunResult, Proof]:
+            tried, made = self.attempt(without, limit)
+            kept[id(tried)] = made
+            return tried, self.prove(made)
+
+        found = find_guilty(result.applied, proof.first_difference, attempt)
+        if found is None:
+            raise VerificationError(f"the rewritten module computes something else: {proof.reason}")
+        made = {(r.pass_name, r.root): r for one in result.passes for r in one.rewrites}
+        guilty = tuple(made[key] for key in found.guilty if key in made)
+        names = ", ".join(f"{r.pass_name} at {r.root}" for r in guilty)
+        warnings.warn(f"rolled back, because the proof failed with it: {names}", RollbackWarning, stacklevel=5)
+        return found.result, kept[id(found.result)], found.proof, guilty
+
+    def report(self, result: RunResult, proof: Proof | None, guilty: tuple[RewriteReport, ...]) -> Report:
+        return Report(
+            model=type(self.module).__name__,
+            before=result.before,
+            after=result.after,
+            passes=result.passes,
+            rolled_back=list(guilty),
+            proof=proof,
+            notes=result.notes,
+            seconds=time.perf_counter() - self.started,
+        )
+
+
+def _apart(made: MorphedModule, original: nn.Module) -> MorphedModule:
+    """Copies of what the result shares with the original; what is new stays as it is."""
+    shared = {id(one) for one in original.modules()}
+    tensors = {id(t) for t in (*original.parameters(), *original.buffers())}
+    memo: dict[int, Any] = {id(one): one for one in made.modules() if one is not made and not (_parts(one) & shared)}
+    memo = {
+        key: one for key, one in memo.items() if not any(id(t) in tensors for t in (*one.parameters(), *one.buffers()))
+    }
+    memo |= {id(t): t for t in (*made.parameters(), *made.buffers()) if id(t) not in tensors}
+    return copy.deepcopy(made, memo)
+
+
+def _parts(module: nn.Module) -> set[int]:
+    return {id(one) for one in module.modules()}
+
+
+def only_for_files(**given: Any) -> None:
+    """Refuse options that mean nothing for a live module.
+
+    Raises:
+        UsageError: naming them.
+    """
+    wrong = [name for name, value in given.items() if value is not None]
+    if wrong:
+        raise UsageError(f"{', '.join(wrong)}: for ONNX files only; a torch module takes example_inputs")

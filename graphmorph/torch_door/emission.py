@@ -1,0 +1,222 @@
+"""Writes the fx graph of the new module: values, attributes, modules and their paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx_graphsurgeon as gs
+import torch
+from torch import fx, nn
+
+from graphmorph.errors import MaterialiseError
+from graphmorph.graph import Graph, constant_array
+from graphmorph.torch_door.element_types import tensor_of
+from graphmorph.torch_door.parameters import ParameterValues, source_of
+from graphmorph.torch_door.record import TraceRecord
+
+#: Operators that say themselves whether they train.
+_MODAL = frozenset({"BatchNormalization", "Dropout"})
+
+
+class Emission:
+    """The new fx graph and what it needs of modules and tensors.
+
+    modules: new modules by path. tensors: new parameters and buffers by path. kept: paths of the module's own modules
+    that are called. read: identities of the module's own tensors that are read.
+    """
+
+    def __init__(self, source: Graph, record: TraceRecord | None, kept: set[str]) -> None:
+        self.source = source
+        self.record = record
+        self.opset = int(source.opset or 1)
+        self.graph = fx.Graph()
+        self.env: dict[str, Any] = {}
+        self.kept = kept
+        self.modules: dict[str, nn.Module] = {}
+        self.tensors: dict[str, torch.Tensor] = {}
+        self.read: set[int] = set()
+        self._shared: dict[tuple[Any, ...], str] = {}
+        self._parameters: dict[tuple[int, bool], nn.Parameter] = {}
+        self._accesses: dict[str, fx.Node] = {}
+        self._paths: set[str] = set()
+        self._held: list[Any] = []
+
+    def dims(self, tensor: gs.Tensor) -> tuple[int | str | None, ...] | None:
+        return None if tensor.shape is None else tuple(tensor.shape)
+
+    def value(self, tensor: gs.Tensor) -> fx.Node:
+        """A tensor as a traced value.
+
+        Raises:
+            MaterialiseError: nothing gives it.
+        """
+        if isinstance(tensor, gs.Constant):
+            return self.access(tensor)
+        found = self.env.get(tensor.name)
+        if found is None:
+            raise MaterialiseError(f"tensor {tensor.name} is read, but nothing in the graph gives it")
+        if callable(found):
+            found = self.env[tensor.name] = found()
+        return found  # type: ignore[no-any-return]
+
+    def is_state(self, constant: gs.Constant) -> bool:
+        """Whether a constant is a parameter or buffer of the module."""
+        return self.source_tensor(constant) is not None
+
+    def source_tensor(self, constant: gs.Constant) -> torch.Tensor | None:
+        """The module's own tensor that a constant is, unless it is its transpose."""
+        known = self.record.parameters.get(constant.name) if self.record is not None else None
+        values = constant._values if isinstance(constant._values, ParameterValues) else known
+        return None if values is None or values.transposed else source_of(constant, known)
+
+    def access(self, constant: gs.Constant) -> fx.Node:
+        """A get_attr of a constant."""
+        own = self.source_tensor(constant)
+        path = self.record.paths.get(id(own)) if own is not None and self.record is not None else None
+        if path is not None and own is not None:
+            self.read.add(id(own))
+            return self.attribute(path)
+        path = self._new_path(constant.name)
+        if path not in self.tensors:
+            self.tensors[path] = self._new_state(constant)
+        return self.attribute(path)
+
+    def attribute(self, path: str) -> fx.Node:
+        """A get_attr of something that the module has."""
+        if path not in self._accesses:
+            self._accesses[path] = self.graph.create_node("get_attr", path, (), {})
+        return self._accesses[path]
+
+    def _new_state(self, constant: gs.Constant) -> torch.Tensor:
+        literal = self.record is not None and constant.name in self.record.literals
+        tensor = self.tensor(constant, False)
+        return tensor if literal or not tensor.is_floating_point() else self.parameter(constant, False)
+
+    def origin(self, name: str) -> torch.Tensor | None:
+        """A tensor of the module that went into a new constant; else any, for its device."""
+        if self.record is None:
+            return None
+        pending, seen = [name], set()
+        while pending:
+            current = pending.pop()
+            if current in self.record.parameters:
+                return self.record.parameters[current].source
+            if current not in seen:
+                seen.add(current)
+                pending.extend(reversed(self.source.origins.get(current, ())))
+        return next((values.source for values in self.record.parameters.values()), None)
+
+    def tensor(self, constant: gs.Constant, transpose: bool) -> torch.Tensor:
+        """The values of a constant: the module's own tensor where it is that, else a new one on the same device."""
+        known = self.record.parameters.get(constant.name) if self.record is not None else None
+        own = source_of(constant, known)
+        transposed = (known if known is not None else constant._values).transposed if own is not None else False
+        if own is not None and transposed == transpose:
+            self.read.add(id(own))
+            return own
+        array = constant_array(constant)
+        made = tensor_of(np.ascontiguousarray(array.T) if transpose else array)
+        origin = self.origin(constant.name)
+        return made if origin is None else made.to(origin.device)
+
+    def parameter(self, constant: gs.Constant, transpose: bool) -> nn.Parameter:
+        """The same as a Parameter; constants that share their values share it."""
+        key = (id(constant._values), transpose)
+        if key not in self._parameters:
+            tensor = self.tensor(constant, transpose)
+            if not isinstance(tensor, nn.Parameter):
+                origins = [self.origin(name) for name in self.source.origins.get(constant.name, ())]
+                trained = [t.requires_grad for t in origins if isinstance(t, nn.Parameter)]
+                tensor = nn.Parameter(tensor.detach(), tensor.is_floating_point() and (any(trained) or not trained))
+                tensor = _in_memory_format(tensor, self.origin(constant.name))
+            self._parameters[key] = tensor
+            self._held.append(constant._values)
+        return self._parameters[key]
+
+    def module_before(self, name: str) -> nn.Module | None:
+        """The module that a node of this name was a call of."""
+        site = self.record.site_of.get(name) if self.record is not None else None
+        path = name if site is None else str(site.fx_node.target)
+        if self.record is None or (site is not None and site.fx_node.op != "call_module"):
+            return None
+        try:
+            return self.record.root.get_submodule(path)
+        except AttributeError:
+            return None
+
+    def layer(self, nodes: Sequence[gs.Node], build: Callable[[], nn.Module], args: tuple[Any, ...]) -> fx.Node:
+        """A call of a new module, or of one that was made for equal nodes on the same constants."""
+        constants = [t for node in nodes for t in node.inputs if isinstance(t, gs.Constant)]
+        key = (
+            tuple((node.op, repr(sorted(node.attrs.items(), key=lambda item: item[0]))) for node in nodes),
+            tuple(id(constant._values) for constant in constants),
+        )
+        path = self._shared.get(key) if constants else None
+        if path is None:
+            module = build()
+            path = self._free_path(nodes[0].name or nodes[0].outputs[0].name)
+            before = self.module_before(nodes[0].name)
+            training = before.training if before is not None else self._training()
+            if nodes[0].op not in _MODAL:
+                module.training = training
+            self.modules[path] = module
+            self._shared[key] = path
+            self._held.extend(constant._values for constant in constants)
+        return self.graph.call_module(path, args)
+
+    def _training(self) -> bool:
+        return self.record.training if self.record is not None else False
+
+    def _new_path(self, name: str) -> str:
+        return clean_path(name).replace(".", "_")
+
+    def _free_path(self, name: str) -> str:
+        """A path after a node's name that no module which stays has, and that lies in no leaf."""
+        wanted = clean_path(name)
+        path, count = wanted, 1
+        while not self._is_free(path):
+            count += 1
+            path = f"{wanted}_{count}"
+        self._paths.add(path)
+        return path
+
+    def _is_free(self, path: str) -> bool:
+        if path in self._paths or path in self.kept or path in self.modules:
+            return False
+        parts = path.split(".")
+        for length in range(1, len(parts)):
+            above = ".".join(parts[:length])
+            if above in self.kept or above in self.modules:
+                return False
+        if self.record is None:
+            return not hasattr(nn.Module, path)
+        called = {str(site.fx_node.target) for site in self.record.sites if site.fx_node.op == "call_module"}
+        return path in called or not _has_attribute(self.record.root, path)
+
+
+def _in_memory_format(parameter: nn.Parameter, origin: torch.Tensor | None) -> nn.Parameter:
+    """channels_last weights stay so."""
+    if origin is None or origin.dim() != 4 or parameter.dim() != 4 or origin.is_contiguous():
+        return parameter
+    if not origin.is_contiguous(memory_format=torch.channels_last):
+        return parameter
+    data = parameter.detach().to(memory_format=torch.channels_last)
+    return nn.Parameter(data, parameter.requires_grad)
+
+
+def _has_attribute(root: nn.Module, path: str) -> bool:
+    found: Any = root
+    for name in path.split("."):
+        if not hasattr(found, name):
+            return False
+        found = getattr(found, name)
+    return True
+
+
+def clean_path(name: str) -> str:
+    """A dotted path for a node's name: exporters write /layer1/conv1/Conv."""
+    parts = [re.sub(r"[^0-9A-Za-z_]+", "_", part) for part in re.split(r"[./]+", name.replace("::", ".")) if part]
+    return ".".join(part for part in parts if part) or "node"

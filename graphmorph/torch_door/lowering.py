@@ -1,0 +1,461 @@
+"""From a traced program to a graph in ONNX vocabulary, node by node; what has no rule is carried through opaque."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import onnx_graphsurgeon as gs
+import torch
+from torch import fx, nn
+from torch.utils import _pytree as pytree
+
+from graphmorph.errors import TraceWarning
+from graphmorph.graph import Graph
+from graphmorph.torch_door.builder import SiteBuilder, Unsupported
+from graphmorph.torch_door.element_types import numpy_dtype
+from graphmorph.torch_door.examples import ExampleInputs
+from graphmorph.torch_door.program import ShapedProgram, shaped_program
+from graphmorph.torch_door.propagation import storage_of
+from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord
+from graphmorph.torch_door.rule_table import rule_for
+from graphmorph.torch_door.tensor_facts import TensorTypes
+from graphmorph.torch_door.tracer import LeafModules
+from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
+from graphmorph.torch_door.values import Number, derived, is_leaf
+
+#: What traced graphs are written in; onnxruntime 1.20 reads both.
+OPSET = 20
+IR_VERSION = 10
+
+
+def trace(
+    module: nn.Module,
+    example_inputs: ExampleInputs,
+    *,
+    leaf_modules: LeafModules = (),
+    concrete_args: Mapping[str, Any] | None = None,
+) -> Graph:
+    """Trace a module into a graph in ONNX vocabulary (opset 20), in the mode (train or eval) that it is in.
+
+    Weights are read from the module's own parameters on demand: nothing is copied, and the graph follows an optimiser.
+    The module is not changed. `materialise` makes a module of the graph again.
+
+    example_inputs: a tensor, a tuple of positional arguments, or a dict of keyword arguments; only their shapes and
+    types matter. Sizes that follow the first dimension of the first tensor are called "batch". Arguments of forward
+    that are not given keep their defaults. leaf_modules: types, modules, or globs of paths that are kept whole.
+    concrete_args: values for arguments that tracing must know, as for torch.fx.symbolic_trace.
+
+    Raises:
+        TraceError: the module cannot be traced; the message names the line and what to do.
+        UsageError: the example inputs do not fit.
+    """
+    program = shaped_program(module, example_inputs, leaf_modules, concrete_args or {})
+    graph = Lowering(module, program).lower()
+    for path in program.traced.branches_on_training:
+        warnings.warn(
+            f"{path or type(module).__name__} branches on self.training: the traced module keeps the branch of "
+            f"{'training' if module.training else 'evaluation'} mode. Trace in the mode that you will use, or keep it "
+            "whole with leaf_modules",
+            TraceWarning,
+            stacklevel=2,
+        )
+    if program.traced.other_gradients:
+        warnings.warn(
+            f"{type(module).__name__} switches gradients on or off (torch.no_grad ...) at "
+            f"{program.traced.other_gradients[0]}: the traced module computes the same, but its gradients follow the mode "
+            "that it is called in. Call .detach() on the results instead, or keep it whole with leaf_modules",
+            TraceWarning,
+            stacklevel=2,
+        )
+    return graph
+
+
+class Lowering:
+    """Lowers one program; `env` maps every fx node to what it stands for now."""
+
+    def __init__(self, root: nn.Module, program: ShapedProgram) -> None:
+        self.root = root
+        self.program = program
+        self.types = TensorTypes(program.batch, program.twins())
+        self.record = TraceRecord(root, program.traced.graph, root.training)
+        self.record.constants = program.traced.constants
+        self.record.notes = program.traced.notes
+        self.env: dict[fx.Node, Any] = {}
+        self.nodes: list[gs.Node] = []
+        self.last_use = {user: node for node in program.traced.graph.nodes for user in node.all_input_nodes}
+        self.order = {node: index for index, node in enumerate(program.traced.graph.nodes)}
+        self.needed = self._needed()
+        self.written_state = self._written_state()
+        self.given_memory = set().union(*(storage_of(self._fake(n)) for n in self.order if n.op == "placeholder"))
+        self._name_state()
+
+    def _name_state(self) -> None:
+        named = [*self.root.named_parameters(remove_duplicate=False), *self.root.named_buffers(remove_duplicate=False)]
+        for path, tensor in named:
+            self.types.paths.setdefault(id(tensor), path)
+        for path, tensor in self.program.traced.constants.items():
+            self.types.paths.setdefault(id(tensor), path)
+        self.record.paths = self.types.paths
+
+    def _needed(self) -> set[fx.Node]:
+        """Nodes that something depends on: tracing leaves numbers behind that only decided a branch."""
+        needed: set[fx.Node] = set()
+        for node in reversed(list(self.order)):
+            gives_tensors = node.op == "output" or bool(fakes_of(self._fake(node)))
+            if gives_tensors or _has_effect(node) or any(user in needed for user in node.users):
+                needed.add(node)
+        return needed
+
+    def _written_state(self) -> set[int]:
+        """Memory of parameters and buffers that the program itself writes into: those are no constants."""
+        written: set[int] = set()
+        for execution in self.program.executions.values():
+            for node in execution.written:
+                written |= storage_of(self.program.executions[node].value)
+        attributes = [n for n in self.program.traced.graph.nodes if n.op == "get_attr"]
+        return {s for n in attributes for s in storage_of(self.program.executions[n].value) if s in written}
+
+    def lower(self) -> Graph:
+        """Lower every node."""
+        inputs: list[gs.Variable] = []
+        outputs: list[gs.Tensor] = []
+        for node in self.program.traced.graph.nodes:
+            if node.op == "placeholder":
+                inputs.extend(self._placeholder(node))
+            elif node.op == "output":
+                outputs = self._outputs(node)
+            elif node.op == "get_attr":
+                self._attribute(node)
+            else:
+                self._call(node)
+        self.record.parameters = self.types.made
+        self.record.literals = self.types.literals()
+        return Graph(
+            nodes=self.nodes,
+            inputs=inputs,
+            outputs=outputs,
+            name=type(self.root).__name__,
+            opset=OPSET,
+            ir_version=IR_VERSION,
+            producer_name="graphmorph",
+            traced=self.record,
+        )
+
+    def _fake(self, node: fx.Node) -> Any:
+        return self.program.executions[node].value
+
+    def _placeholder(self, node: fx.Node) -> list[gs.Variable]:
+        fake = self._fake(node)
+        self.record.placeholders.append(node)
+        leaves = [leaf for leaf in pytree.tree_leaves(fake) if isinstance(leaf, torch.Tensor)]
+        if not leaves:
+            self._number(node)
+            return []
+        made = {id(leaf): self._variable(node.name, leaf) for leaf in leaves}
+        for variable in made.values():
+            if variable.shape and variable.shape[0] == "batch" and self.types.batch_input is None:
+                self.types.batch_input = variable
+        self.env[node] = pytree.tree_map(lambda leaf: made.get(id(leaf), Number(leaf)), fake)
+        self.record.placeholder_values[node] = self.env[node]
+        self.record.values_given[node] = tuple(t.name for t in tensors_of(self.env[node]))
+        return list(made.values())
+
+    def _variable(self, name: str, fake: torch.Tensor) -> gs.Variable:
+        return self.types.variable(name, fake, numpy_dtype(fake.dtype))
+
+    def _attribute(self, node: fx.Node) -> None:
+        fake = self._fake(node)
+        if not isinstance(fake, torch.Tensor):
+            self._number(node)
+        elif storage_of(fake) & self.written_state:
+            self._opaque(node, "the module writes into it")
+        else:
+            tensor = self._real_attribute(str(node.target))
+            self.types.paths.setdefault(id(tensor), str(node.target))
+            try:
+                self.env[node] = self.types.parameter(tensor, transposed=False)
+                self.types.learn(self.env[node], fake)
+            except TypeError as error:
+                self._opaque(node, str(error))
+
+    def _real_attribute(self, target: str) -> torch.Tensor:
+        if target in self.program.traced.constants:
+            return self.program.traced.constants[target]
+        found: Any = self.root
+        for name in target.split("."):
+            found = getattr(found, name)
+        assert isinstance(found, torch.Tensor)
+        return found
+
+    def _number(self, node: fx.Node, *, effect: bool = False) -> None:
+        """A node without tensors is computed by Python again; the tensors whose shape it reads must stay."""
+        arguments = {arg: self.env[arg] for arg in node.all_input_nodes}
+        self.record.numbers[node] = NumberSite(self.order[node], node, arguments, effect)
+        for value in arguments.values() if node in self.needed else ():
+            self.record.shape_read |= {t.name for t in tensors_of(value) if isinstance(t, gs.Variable)}
+        twin = self.program.doubled[node].value if self.program.doubled is not None else None
+        self.env[node] = Number(self._fake(node), twin)
+
+    def _call(self, node: fx.Node) -> None:
+        execution = self.program.executions[node]
+        if node.target in (operator.getitem, getattr) and self._picked(node):
+            return
+        has_tensors = any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(execution.value))
+        if not has_tensors and not execution.written:
+            self._number(node, effect=not node.users and _has_effect(node))
+            return
+        stale = self._stale_aliases(node)
+        if stale:
+            self._opaque(node, "it writes into a tensor of which there are views", stale)
+            return
+        try:
+            self._lowered(node)
+        except Unsupported as reason:
+            self._opaque(node, str(reason))
+
+    def _picked(self, node: fx.Node) -> bool:
+        """Whether the node only takes an element out of a tuple or dict."""
+        source = node.args[0]
+        value = self.env.get(source) if isinstance(source, fx.Node) else None
+        if value is None or is_leaf(value) or isinstance(node.args[1], fx.Node):
+            return False
+        name = node.args[1]
+        if node.target is getattr and not hasattr(type(value), str(name)):
+            fake = self._fake(source)  # type: ignore[arg-type]
+            name = list(type(fake).__match_args__).index(name) if hasattr(type(fake), "__match_args__") else name
+        self.env[node] = getattr(value, str(name)) if isinstance(name, str) and hasattr(value, name) else value[name]
+        return True
+
+    def _stale_aliases(self, node: fx.Node) -> list[fx.Node]:
+        """Other nodes that share memory with what this one writes into, and are read later."""
+        written = self.program.executions[node].written
+        if not written:
+            return []
+        memory = set().union(*(storage_of(self._fake(arg)) for arg in written))
+        same = {id(leaf) for arg in written for leaf in pytree.tree_leaves(self._fake(arg))}
+        later = [n for n in self.env if any(self.order[user] > self.order[node] for user in n.users)]
+        return [
+            n
+            for n in later
+            if storage_of(self._fake(n)) & memory
+            and not all(id(leaf) in same for leaf in pytree.tree_leaves(self._fake(n)))
+            and tensors_of(self.env[n])
+        ]
+
+    def _lowered(self, node: fx.Node) -> None:
+        builder = SiteBuilder(self._base(node), self._result(node), self.types)
+        value = _own(self._apply_rule(node, builder), builder)
+        value = _matched(value, self._fake(node), builder.result)
+        for tensor, fake in zip(tensors_of(value), fakes_of(builder.result), strict=True):
+            if isinstance(tensor, gs.Variable) and tensor.inputs:
+                tensor.dtype = numpy_dtype(fake.dtype)
+                tensor.shape = list(self.types.described(fake)[0])
+            self.types.learn(tensor, fake)
+        self._add_site(node, builder.new, value)
+        for reason in builder.special:
+            names = [t.name for made in builder.new for t in made.outputs]
+            self.record.specialised |= dict.fromkeys(names, reason)
+
+    def _result(self, node: fx.Node) -> Any:
+        """What the rule is to make: the value, or for a call that returns nothing, what it writes into."""
+        execution = self.program.executions[node]
+        if not fakes_of(execution.value) and execution.written:
+            return self._fake(execution.written[0])
+        return execution.value
+
+    def _base(self, node: fx.Node) -> str:
+        return str(node.target) if node.op == "call_module" else node.name
+
+    def _apply_rule(self, node: fx.Node, builder: SiteBuilder) -> Any:
+        args = fx.map_arg(node.args, self._argument)
+        kwargs = fx.map_arg(node.kwargs, self._argument)
+        if "out" in kwargs and kwargs["out"] is not None:
+            raise Unsupported("out= is not understood")
+        if node.op == "call_module":
+            module = self.root.get_submodule(str(node.target))
+            rule, kind, args = rule_for("module", type(module)), type(module).__name__, (module, *args)
+        elif node.op == "call_method":
+            rule, kind = rule_for("method", node.target), f"Tensor.{node.target}"
+        else:
+            rule, kind = rule_for("function", node.target), getattr(node.target, "__name__", str(node.target))
+        if rule is None:
+            raise Unsupported(f"{kind} has no lowering rule")
+        try:
+            inspect.signature(rule).bind(builder, *args, **kwargs)
+        except TypeError as error:
+            raise Unsupported(f"{kind} was called in a way that is not understood: {error}") from error
+        return rule(builder, *args, **kwargs)
+
+    def _argument(self, node: fx.Node) -> Any:
+        return map_leaves(lambda leaf: derived(leaf) if isinstance(leaf, Number) else leaf, self.env[node])
+
+    def _opaque(self, node: fx.Node, reason: str, stale: list[fx.Node] | None = None) -> None:
+        """Carry a node through: every tensor it reads goes in, every tensor it gives or changes comes out."""
+        stale = stale or []
+        value = self._fake(node)
+        read: dict[str, gs.Tensor] = {t.name: t for arg in node.all_input_nodes for t in tensors_of(self.env[arg])}
+        read |= {t.name: t for other in stale for t in tensors_of(self.env[other])}
+        read |= {t.name: t for t in self._shape_sources(node)}
+        if node.op == "call_module":
+            read |= {t.name: t for t in self._module_state(node)}
+        made: dict[int, gs.Variable] = {}
+        written = [*self.program.executions[node].written, *stale]
+        for fake in [*fakes_of(value), *(leaf for arg in written for leaf in fakes_of(self._fake(arg)))]:
+            if id(fake) not in made:
+                made[id(fake)] = self._variable(node.name, fake)
+        target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        attrs = {"target": target, "reason": reason}
+        name = self.types.fresh_node(self._base(node))
+        opaque = gs.Node(OPAQUE, name, attrs, list(read.values()), list(made.values()), domain=DOMAIN)
+        self.record.opaque[name] = reason
+        result = pytree.tree_map(lambda leaf: made.get(id(leaf), Number(leaf)), value)
+        self._add_site(node, [opaque], result, stale, made)
+
+    def _shape_sources(self, node: fx.Node) -> list[gs.Tensor]:
+        """Tensors whose shapes the numbers among a node's arguments were computed from."""
+        pending = [arg for arg in node.all_input_nodes if arg in self.record.numbers]
+        found: list[gs.Tensor] = []
+        while pending:
+            arguments = self.record.numbers[pending.pop()].arguments
+            found.extend(t for value in arguments.values() for t in tensors_of(value))
+            pending.extend(arg for arg in arguments if arg in self.record.numbers)
+        return found
+
+    def _module_state(self, node: fx.Node) -> list[gs.Constant]:
+        module = self.root.get_submodule(str(node.target))
+        state: list[gs.Constant] = []
+        for tensor in (*module.parameters(), *module.buffers()):
+            if numpy_dtype(tensor.dtype) is not None:
+                state.append(self.types.parameter(tensor, transposed=False))
+        return state
+
+    def _add_site(
+        self,
+        node: fx.Node,
+        made: list[gs.Node],
+        value: Any,
+        stale: list[fx.Node] | None = None,
+        versions: Mapping[int, gs.Variable] | None = None,
+    ) -> None:
+        """Write a site down, and let later readers of what it wrote into read the new version."""
+        arguments = {arg: self.env[arg] for arg in node.all_input_nodes}
+        written = self.program.executions[node].written
+        old_names: list[str] = []
+        rebinds: list[tuple[str, str]] = []
+        fresh = dict(versions or {})
+        for fake, tensor in zip(fakes_of(self._result(node)), tensors_of(value), strict=False):
+            fresh.setdefault(id(fake), tensor)  # type: ignore[arg-type]
+        for other in [*written, *(stale or [])]:
+            for fake, old in zip(fakes_of(self._fake(other)), tensors_of(self.env[other]), strict=True):
+                old_names.append(old.name)
+                if id(fake) in fresh and fresh[id(fake)] is not old:
+                    rebinds.append((fresh[id(fake)].name, old.name))
+        self._rebind({id(fake) for other in [*written, *(stale or [])] for fake in fakes_of(self._fake(other))}, fresh)
+        result = value if fakes_of(self._fake(node)) else None
+        site = Site(
+            self.order[node],
+            node,
+            tuple(_snapshot(n) for n in made),
+            arguments,
+            result,
+            tuple(rebinds),
+            tuple(old_names),
+        )
+        self.env[node] = value if result is not None else Number(None)
+        self.record.values_given[node] = tuple(t.name for t in tensors_of(self.env[node]))
+        self.record.sites.append(site)
+        self.record.site_of |= {n.name: site for n in made}
+        self.nodes.extend(made)
+        touched = set().union(*(storage_of(self._fake(arg)) for arg in written))
+        if touched & (self.written_state | self.given_memory):
+            self.record.side_outputs.extend(t.name for n in made[-1:] for t in n.outputs)
+
+    def _rebind(self, changed: set[int], fresh: Mapping[int, gs.Tensor]) -> None:
+        for other in list(self.env):
+            if any(id(fake) in changed for fake in fakes_of(self._fake(other))):
+                tensors = iter(tensors_of(self.env[other]))
+                new = {next(tensors).name: fresh.get(id(fake)) for fake in fakes_of(self._fake(other))}
+                self.env[other] = map_leaves(lambda leaf, new=new: _newer(leaf, new), self.env[other])
+
+    def _outputs(self, node: fx.Node) -> list[gs.Tensor]:
+        """Graph outputs are distinct, and made by a node: an Identity stands where the program returns anything else."""
+        outputs: dict[str, gs.Tensor] = {}
+        produced = {t.name for made in self.nodes for t in made.outputs}
+        by_name = {t.name: t for made in self.nodes for t in made.outputs}
+
+        def put_out(leaf: Any) -> Any:
+            if not isinstance(leaf, gs.Tensor):
+                return leaf
+            if leaf.name in produced:
+                outputs.setdefault(leaf.name, leaf)
+                return leaf
+            name = self.types.fresh(f"{leaf.name}_output")
+            alias = gs.Variable(name, dtype=leaf.dtype, shape=list(leaf.shape))
+            self.nodes.append(gs.Node("Identity", self.types.fresh_node(name), {}, [leaf], [alias]))
+            outputs[name] = alias
+            return alias
+
+        arguments = {arg: map_leaves(put_out, self.env[arg]) for arg in node.all_input_nodes}
+        self.record.output_node, self.record.output_arguments = node, arguments
+        for name in self.record.side_outputs:
+            outputs.setdefault(name, by_name[name])
+        self.record.side_outputs = [n for n in self.record.side_outputs if n not in _names(arguments)]
+        self.record.output_names = list(outputs)
+        return list(outputs.values())
+
+
+def _has_effect(node: fx.Node) -> bool:
+    """Whether a call without tensors is made for what it does: an assertion, or a module."""
+    return node.op == "call_module" or "assert" in getattr(node.target, "__name__", str(node.target))
+
+
+def _names(arguments: Mapping[fx.Node, Any]) -> set[str]:
+    return {t.name for value in arguments.values() for t in tensors_of(value)}
+
+
+def _own(value: Any, builder: SiteBuilder) -> Any:
+    """A rule that gives back what it was given gets an Identity: every call is a tensor of its own."""
+    made = {t.name for node in builder.new for t in node.outputs}
+
+    def alias(leaf: Any) -> Any:
+        if not isinstance(leaf, gs.Tensor) or leaf.name in made:
+            return leaf
+        return builder.node("Identity", [leaf], shape=builder.dims(leaf), dtype=builder.dtype(leaf))
+
+    return map_leaves(alias, value)
+
+
+def _newer(leaf: Any, new: Mapping[str, gs.Tensor | None]) -> Any:
+    if isinstance(leaf, gs.Tensor):
+        return new.get(leaf.name) or leaf
+    return leaf
+
+
+def _matched(value: Any, fake: Any, result: Any) -> Any:
+    """A rule's result in the structure of torch's; lists and tuples count as the same.
+
+    Raises:
+        Unsupported: it gave another number of tensors.
+    """
+    tensors, fakes = tensors_of(value), fakes_of(result)
+    if len(tensors) != len(fakes):
+        raise Unsupported(f"its rule gives {len(tensors)} tensors, torch {len(fakes)}")
+    if not fakes_of(fake):
+        return value
+    queue = iter(tensors)
+    return pytree.tree_map(lambda leaf: next(queue) if isinstance(leaf, torch.Tensor) else Number(leaf), fake)
+
+
+def _snapshot(node: gs.Node) -> NodeSnapshot:
+    return NodeSnapshot(
+        node.name,
+        node.op,
+        node.domain or "",
+        dict(node.attrs),
+        tuple(t.name for t in node.inputs),
+        tuple(t.name for t in node.outputs),
+    )

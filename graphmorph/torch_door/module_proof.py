@@ -1,0 +1,165 @@
+"""Proof for live modules: original and candidate run on the same inputs in torch, in evaluation mode.
+
+The judgement is that of `graphmorph.proof`: rounding alone first; where that does not suffice, the noise of the
+original, measured by moving its inputs in their last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from graphmorph.proof.inputs import jitter
+from graphmorph.proof.noise import noise_floor
+from graphmorph.proof.report import CaseReport, OutputReport, Proof
+from graphmorph.proof.verdict import Limits, judge_outputs, overall
+from graphmorph.torch_door.element_types import array_of, tensor_of
+from graphmorph.torch_door.examples import batch_of
+
+Inputs = Mapping[str, Any]
+Arrays = dict[str, np.ndarray]
+
+#: What running a module on other sizes than the example's may raise: then it is not made for them.
+_RUN_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
+
+#: By how much spatial sizes are changed, in turn, to see that the rewrite holds for other sizes too.
+_OTHER_SIZES = (3, 2, 1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs, and how it was made."""
+
+    inputs: Inputs
+    source: str
+    sample: int
+    must_run: bool
+
+
+def prove_module(
+    original: nn.Module, candidate: nn.Module, example: Inputs, *, samples: int, seed: int, limits: Limits
+) -> Proof:
+    """Compare two modules on the example, on seeded inputs, with twice the batch and with other spatial sizes."""
+    reports: list[CaseReport] = []
+    notes: list[str] = []
+    with evaluation(original), evaluation(candidate), torch.no_grad():
+        for case in _cases(example, samples, seed):
+            try:
+                expected = _outputs(original, case.inputs)
+            except _RUN_ERRORS as error:
+                if case.must_run:
+                    return Proof("inconclusive", f"the original does not run on the {case.source} inputs: {error}")
+                continue
+            try:
+                got = _outputs(candidate, case.inputs)
+            except _RUN_ERRORS as error:
+                reason = f"the original runs on {_sizes_text(case.inputs)}, the candidate does not: {error}"
+                return Proof("different", reason, tuple(reports))
+            reports.append(_judged(original, case, expected, got, limits, seed))
+    blind = _blind(reports)
+    verdict, reason = overall(reports, blind)
+    return Proof(verdict, reason, tuple(reports), notes=tuple(notes), providers=("torch",))
+
+
+def _blind(reports: Sequence[CaseReport]) -> list[str]:
+    """Outputs without a finite element in any case."""
+    seen: dict[str, bool] = {}
+    for report in reports:
+        for output in report.outputs:
+            metrics = output.metrics
+            finite = metrics is not None and metrics.elements > metrics.nonfinite
+            empty = metrics is not None and metrics.elements == 0
+            seen[output.name] = seen.get(output.name, False) or finite or empty
+    return [name for name, finite in seen.items() if not finite]
+
+
+def _judged(original: nn.Module, case: Case, expected: Arrays, got: Arrays, limits: Limits, seed: int) -> CaseReport:
+    floors = {name: noise_floor(array, None) for name, array in expected.items()}
+    outputs = judge_outputs(expected, got, floors, limits)
+    if any(_is_numeric(report) for report in outputs) and not limits.given:
+        other = _outputs(original, _jittered(case.inputs, seed))
+        raised = {n: np.maximum(floors[n], noise_floor(array, other.get(n))) for n, array in expected.items()}
+        outputs = judge_outputs(expected, got, raised, limits, second_opinion=True)
+    shapes = {name: tuple(leaf.shape) for name, leaf in _tensors(case.inputs).items()}
+    drawn = case.source != "given"
+    return CaseReport(shapes, case.source, "normal", case.sample, seed if drawn else None, outputs, None)
+
+
+def _is_numeric(report: OutputReport) -> bool:
+    return not report.passed and report.metrics is not None and report.metrics.nonfinite_mismatches == 0
+
+
+def _tensors(inputs: Any) -> dict[str, torch.Tensor]:
+    """The tensors of a tree by their paths."""
+    leaves = pytree.tree_flatten_with_path(inputs)[0]
+    named = {pytree.keystr(path).strip("[]'\"") or "output": leaf for path, leaf in leaves}
+    return {name: leaf for name, leaf in named.items() if isinstance(leaf, torch.Tensor)}
+
+
+def _outputs(module: nn.Module, inputs: Inputs) -> Arrays:
+    given = pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, dict(inputs))
+    return {name: array_of(tensor) for name, tensor in _tensors(module(**given)).items()}
+
+
+def _cases(example: Inputs, samples: int, seed: int) -> Iterator[Case]:
+    yield Case(example, "given", 0, must_run=True)
+    generator = torch.Generator().manual_seed(seed)
+    batch = batch_of(example)
+    for sample in range(samples):
+        twice = 2 if batch is not None and sample == 0 else 1
+        yield Case(_drawn(example, generator, batch, twice, 0), "seeded", sample, must_run=twice == 1)
+        if twice == 2:
+            yield Case(_drawn(example, generator, batch, 1, 0), "seeded", sample, must_run=False)
+    for more in _OTHER_SIZES[:2]:
+        yield Case(_drawn(example, generator, batch, 1, more), "seeded", 0, must_run=False)
+
+
+def _drawn(example: Inputs, generator: torch.Generator, batch: int | None, times: int, more: int) -> Inputs:
+    """Inputs like the example: floats from a normal distribution, integers from the example's own."""
+
+    def draw(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor) or leaf.dim() == 0:
+            return leaf
+        sizes = list(leaf.shape)
+        if sizes[0] == batch:
+            sizes[0] *= times
+        for axis in range(2, len(sizes)):
+            sizes[axis] += more * (axis - 1)
+        if leaf.is_floating_point():
+            return torch.randn(sizes, generator=generator).to(leaf.dtype).to(leaf.device)
+        places = torch.randint(max(leaf.numel(), 1), sizes, generator=generator)
+        return leaf.reshape(-1)[places.to(leaf.device)] if leaf.numel() else leaf
+
+    return {name: pytree.tree_map(draw, value) for name, value in example.items()}
+
+
+def _jittered(inputs: Inputs, seed: int) -> Inputs:
+    def moved(leaf: Any) -> Any:
+        if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
+            return leaf
+        return tensor_of(jitter({"x": array_of(leaf)}, seed, None)["x"]).to(leaf.device)
+
+    return {name: pytree.tree_map(moved, value) for name, value in inputs.items()}
+
+
+def _sizes_text(inputs: Inputs) -> str:
+    return ", ".join(f"{name} {list(leaf.shape)}" for name, leaf in _tensors(inputs).items())
+
+
+@contextmanager
+def evaluation(module: nn.Module) -> Iterator[None]:
+    """Run a module in evaluation mode, and leave every part of it in the mode that it had."""
+    modes = [(one, one.training) for one in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for one, mode in modes:
+            one.training = mode

@@ -1,0 +1,153 @@
+"""Shapes without arithmetic: a traced program is run on fake tensors, which have shape, type and storage only.
+
+It is run twice, on the example and on one with twice the batch. A size that doubles follows the batch, one that stays
+is fixed; where the second run fails, all sizes are those of the example. Writes in place are seen from the version
+counters, aliases from the storages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.utils.stateless import _reparametrize_module
+from torch.utils import _pytree as pytree
+
+_CALL, _GETATTR = nn.Module.__call__, nn.Module.__getattr__
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What a node gave: its value, and which of the tensors it was given it wrote into."""
+
+    value: Any
+    written: tuple[fx.Node, ...]
+
+
+class FakeRun:
+    """One run of a program, node by node; `inputs` gives the placeholders' values by name.
+
+    real: run on copies of the real tensors instead, for programs whose shapes depend on values (nonzero ...).
+    """
+
+    def __init__(self, root: nn.Module, inputs: Mapping[str, Any], *, real: bool = False) -> None:
+        self.root = root
+        self.inputs = inputs
+        self.done: dict[fx.Node, Execution] = {}
+        self.real = real
+        self._mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
+        named = [*root.named_parameters(), *root.named_buffers()]
+        self._state = {name: self._stand_in(tensor) for name, tensor in named}
+        self._constants: dict[str, Any] = {}
+
+    def know(self, constants: Mapping[str, torch.Tensor]) -> None:
+        """Tell of tensors that get_attr nodes name and the module does not have."""
+        self._constants |= {name: self._stand_in(tensor) for name, tensor in constants.items()}
+
+    def _stand_in(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        if self._mode is None:
+            return value.detach().clone()
+        return self._mode.from_tensor(value.detach(), static_shapes=True)
+
+    def run(self, graph: fx.Graph) -> None:
+        """Run every node that has not been run yet."""
+        with self._running():
+            for node in graph.nodes:
+                if node not in self.done and node.op != "output":
+                    self._execute(node)
+
+    def value_of(self, node: fx.Node) -> Any:
+        """The value of a node, running what it needs."""
+        with self._running():
+            for one in node.graph.nodes:
+                if one not in self.done and one.op != "output":
+                    self._execute(one)
+                if one is node:
+                    break
+        return self.done[node].value
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.no_grad(),
+            self._mode or nullcontext(),
+            _reparametrize_module(self.root, self._state),
+            muted_hooks(self.root),
+            _plain_modules(),
+        ):
+            yield
+
+    def _execute(self, node: fx.Node) -> None:
+        versions = {arg: _versions(self.done[arg].value) for arg in node.all_input_nodes}
+        value = self._value(node)
+        written = tuple(arg for arg, before in versions.items() if _versions(self.done[arg].value) != before)
+        self.done[node] = Execution(value, written)
+
+    def _value(self, node: fx.Node) -> Any:
+        if node.op == "placeholder":
+            return pytree.tree_map(self._stand_in, self.inputs[str(node.target)])
+        if node.op == "get_attr":
+            return self._attribute(str(node.target))
+        args = fx.map_arg(node.args, lambda n: self.done[n].value)
+        kwargs = fx.map_arg(node.kwargs, lambda n: self.done[n].value)
+        if node.op == "call_module":
+            return self.root.get_submodule(str(node.target)).forward(*args, **kwargs)
+        if node.op == "call_method":
+            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+
+    def _attribute(self, target: str) -> Any:
+        if target in self._constants:
+            return self._constants[target]
+        value: Any = self.root
+        for name in target.split("."):
+            value = getattr(value, name)
+        if isinstance(value, torch.Tensor) and target not in self._state:
+            return self._constants.setdefault(target, self._stand_in(value))
+        return value
+
+
+def _versions(value: Any) -> list[int]:
+    return [leaf._version for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+@contextmanager
+def _plain_modules() -> Iterator[None]:
+    """Undo, for a run in the midst of tracing, what torch.fx patches: modules are to be called, not traced."""
+    patched = nn.Module.__call__, nn.Module.__getattr__
+    nn.Module.__call__, nn.Module.__getattr__ = _CALL, _GETATTR  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.__call__, nn.Module.__getattr__ = patched  # type: ignore[method-assign]
+
+
+@contextmanager
+def muted_hooks(root: nn.Module) -> Iterator[None]:
+    """Keep hooks from running: they are the user's, and would see tensors without values."""
+    muted = []
+    for module in root.modules():
+        for name in _HOOKS:
+            hooks = module.__dict__.get(name)
+            if hooks:
+                muted.append((module, name, hooks))
+                module.__dict__[name] = type(hooks)()
+    try:
+        yield
+    finally:
+        for module, name, hooks in muted:
+            module.__dict__[name] = hooks
+
+
+def storage_of(value: Any) -> set[int]:
+    """Identities of the memory behind a value's tensors: two tensors that share one are aliases."""
+    return {leaf.untyped_storage()._cdata for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)}

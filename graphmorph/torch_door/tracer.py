@@ -1,0 +1,265 @@
+"""Symbolic tracing with torch.fx, without its losses: nothing is left behind on the module, hooks and training flags
+are kept, writes in place stay writes in place, and what cannot be traced is named by its line."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from graphmorph.errors import TraceError
+from graphmorph.torch_door.assignments import watched_assignments
+from graphmorph.torch_door.source_lines import current_line, failing_line
+
+LeafModules = Sequence[str | nn.Module | type[nn.Module]]
+
+#: Dictionaries of a module that hold hooks which run in its call, or which change its state_dict.
+CALL_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+#: Methods that a container may override to change what its state_dict holds; our own containers would not.
+SERIALISATION = ("_save_to_state_dict", "_load_from_state_dict", "get_extra_state", "set_extra_state")
+
+_ADVICE = (
+    "Trace around it: leaf_modules=(...) keeps the submodule as one opaque piece (its type, its path or a glob of "
+    "paths), concrete_args={...} fixes an argument of forward."
+)
+
+
+class TrainingFlag(int):
+    """`self.training` of a traced container: its use as a value is traced, its use in a branch is noted."""
+
+    path: str
+    branched: Callable[[str], None]
+
+    def __bool__(self) -> bool:
+        self.branched(self.path)
+        return int(self) != 0
+
+
+class InPlaceProxy(fx.Proxy):
+    """A proxy whose assignments are traced as such: `x += y` and `x[i] = y` write into x, and others may read x."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})
+
+
+def _augmented(name: str) -> Callable[[InPlaceProxy, Any], fx.Proxy]:
+    function = getattr(operator, name)
+
+    def traced(self: InPlaceProxy, other: Any) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", function, (self, other), {})
+
+    return traced
+
+
+for _name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"):
+    setattr(InPlaceProxy, f"__{_name}__", _augmented(_name))
+
+
+@dataclass
+class TracedProgram:
+    """What symbolic tracing gave.
+
+    constants: tensors that forward made from none of its inputs. branches_on_training: paths of containers whose code
+    branches on self.training: the graph holds the branch of the mode traced in. other_gradients: lines that run under
+    torch.no_grad or torch.enable_grad, which the graph does not hold.
+    """
+
+    graph: fx.Graph
+    constants: dict[str, torch.Tensor]
+    notes: list[str] = field(default_factory=list)
+    branches_on_training: list[str] = field(default_factory=list)
+    other_gradients: list[str] = field(default_factory=list)
+
+
+class ModuleTracer(fx.Tracer):
+    """Traces containers through; everything that has to stay one piece is a leaf."""
+
+    proxy_buffer_attributes = True
+
+    def __init__(self, leaf_modules: LeafModules, decide: Callable[[fx.Node], bool | None]) -> None:
+        super().__init__()
+        self.leaf_modules = tuple(leaf_modules)
+        self.decide = decide
+        self.notes: list[str] = []
+        self.branched: set[str] = set()
+        self.other_gradients: list[str] = []
+        self._gradients, self._autocast = torch.is_grad_enabled(), _autocast()
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return (
+            super().is_leaf_module(m, module_qualified_name)
+            or self._asked_for(m, module_qualified_name)
+            or self._must_stay_whole(m, module_qualified_name)
+        )
+
+    def _asked_for(self, module: nn.Module, path: str) -> bool:
+        for leaf in self.leaf_modules:
+            if isinstance(leaf, str):
+                if fnmatchcase(path, leaf):
+                    return True
+            elif isinstance(leaf, type):
+                if isinstance(module, leaf):
+                    return True
+            elif leaf is module:
+                return True
+        return False
+
+    def _must_stay_whole(self, module: nn.Module, path: str) -> bool:
+        reason = None
+        if any(getattr(module, name, None) for name in CALL_HOOKS):
+            reason = "has hooks"
+        elif any(getattr(type(module), name) is not getattr(nn.Module, name) for name in SERIALISATION):
+            inherited = next(
+                (base for base in type(module).__mro__ if base.__module__.startswith("torch.nn")), nn.Module
+            )
+            if any(getattr(type(module), name) is not getattr(inherited, name) for name in SERIALISATION):
+                reason = "has a state_dict of its own"
+        elif isinstance(module, torch.jit.ScriptModule):
+            reason = "is scripted"
+        if reason is not None:
+            self.notes.append(f"{path} ({type(module).__name__}) {reason}: it is kept as one opaque piece")
+        return reason is not None
+
+    def create_node(self, kind: str, *args: Any, **kwargs: Any) -> fx.Node:
+        """A node; the graph does not hold the modes that forward switches, so those that change values are refused."""
+        if kind.startswith("call"):
+            if _autocast() != self._autocast:
+                raise fx.proxy.TraceError("it switches torch.autocast, which a graph does not hold")
+            if torch.is_grad_enabled() != self._gradients:
+                self.other_gradients.append(current_line())
+        return super().create_node(kind, *args, **kwargs)
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return InPlaceProxy(node, self)
+
+    def create_arg(self, a: Any) -> Any:
+        if isinstance(a, TrainingFlag):
+            target = f"{a.path}.training" if a.path else "training"
+            return self.create_node("get_attr", target, (), {})
+        return super().create_arg(a)
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """A branch. One on ranks, types and sizes is taken as the example takes it, and guarded by an assertion."""
+        decided = self.decide(obj.node)
+        if decided is None:
+            return bool(super().to_bool(obj))
+        if not depends_on_rank_alone(obj.node):
+            condition = obj if decided else self.create_proxy("call_function", operator.not_, (obj,), {})
+            message = f"this module was traced for inputs with which the branch at {current_line()} goes one way only"
+            self.create_proxy("call_function", torch._assert, (condition, message), {})
+        return decided
+
+
+def _autocast() -> list[tuple[bool, torch.dtype]]:
+    return [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")]
+
+
+def depends_on_rank_alone(node: fx.Node) -> bool:
+    """Whether a number follows from ranks and element types of tensors, whatever their sizes."""
+    fixed = {
+        "dim",
+        "ndim",
+        "dtype",
+        "device",
+        "is_floating_point",
+        "is_complex",
+        "ndimension",
+        "is_cuda",
+        "requires_grad",
+    }
+    pending, seen = [node], set()
+    while pending:
+        current = pending.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        name = current.args[1] if current.target is getattr and len(current.args) > 1 else current.target
+        if name in fixed:
+            continue
+        if current.op not in ("call_function", "call_method") or not current.all_input_nodes:
+            return False
+        pending.extend(current.all_input_nodes)
+    return True
+
+
+#: What forward may raise when it meets a proxy where it expects a tensor or a number.
+_TRACING_ERRORS = (
+    fx.proxy.TraceError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def trace_program(
+    root: nn.Module,
+    leaf_modules: LeafModules,
+    concrete_args: Mapping[str, Any],
+    decide: Callable[[fx.Node], bool | None],
+) -> TracedProgram:
+    """Trace `root` in the mode that it is in; it is left exactly as it was.
+
+    `decide` says which way a branch on a traced value goes, or None where that depends on the values of tensors.
+
+    Raises:
+        TraceError: naming the line of the model that cannot be traced.
+    """
+    tracer = ModuleTracer(leaf_modules, decide)
+    before = set(root.__dict__)
+    generator = torch.get_rng_state()
+    try:
+        with _training_flags(root, tracer), watched_assignments(root, tracer.notes), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Was not able to add assertion")
+            graph = tracer.trace(root, concrete_args=dict(concrete_args) or None)
+    except _TRACING_ERRORS as error:
+        raise TraceError(f"{type(root).__name__} cannot be traced: {failing_line(error)}. {_ADVICE}") from error
+    finally:
+        left = {name: root.__dict__.pop(name) for name in set(root.__dict__) - before}
+        frozen = not torch.equal(generator, torch.get_rng_state())
+        torch.set_rng_state(generator)
+    if frozen:
+        raise TraceError(
+            f"{type(root).__name__} draws random numbers that depend on no input (torch.rand, torch.randn ...): tracing "
+            f"would freeze them. {_ADVICE}"
+        )
+    constants = {name: value for name, value in left.items() if isinstance(value, torch.Tensor)}
+    notes, gradients = list(dict.fromkeys(tracer.notes)), list(dict.fromkeys(tracer.other_gradients))
+    return TracedProgram(graph, constants, notes, sorted(tracer.branched), gradients)
+
+
+@contextmanager
+def _training_flags(root: nn.Module, tracer: ModuleTracer) -> Iterator[None]:
+    """Let `self.training` of every container that is traced through be traceable, for as long as it takes."""
+    containers: dict[str, nn.Module] = {"": root}
+    pending = [("", root)]
+    while pending:
+        prefix, module = pending.pop()
+        for name, child in module.named_children():
+            path = f"{prefix}.{name}" if prefix else name
+            if not tracer.is_leaf_module(child, path):
+                containers[path] = child
+                pending.append((path, child))
+    modes = {path: module.training for path, module in containers.items()}
+    try:
+        for path, module in containers.items():
+            flag = TrainingFlag(modes[path])
+            flag.path, flag.branched = path, tracer.branched.add
+            module.__dict__["training"] = flag
+        yield
+    finally:
+        for path, module in containers.items():
+            module.__dict__["training"] = modes[path]
