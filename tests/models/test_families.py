@@ -7,7 +7,7 @@ from pathlib import Path
 
 import graphmorph.models
 
-SHARED = {"__init__", "export", "layers", "randomise", "reparameterise"}
+SHARED = {"__init__", "catalogue", "export", "layers", "randomise", "reparameterise", "small_catalogue"}
 
 
 def test_every_family_is_listed_and_imports() -> None:
