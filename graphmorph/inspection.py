@@ -67,7 +67,7 @@ def inspect_model(
         ModelFileError: the model cannot be read.
     """
     graph = model.copy() if isinstance(model, Graph) else load(model, freeze_initializers=freeze_initializers)
-    inputs, outputs = [_port(t) for t in graph.inputs], [_port(t) for t in graph.outputs]
+    inputs, outputs = [port_of(t) for t in graph.inputs], [port_of(t) for t in graph.outputs]
     manager = PassManager(passes_for(only, skip, pass_options), keep=keep, progress=progress)
     result = manager.run(graph)
     return Inspection(
@@ -82,7 +82,8 @@ def inspect_model(
     )
 
 
-def _port(tensor: gs.Tensor) -> Port:
+def port_of(tensor: gs.Tensor) -> Port:
+    """What a tensor at the border of a graph is declared as."""
     from graphmorph.onnx_door.element_types import onnx_type, type_name
 
     dtype = type_name(onnx_type(tensor.dtype)).lower() if tensor.dtype is not None else "?"
