@@ -105,8 +105,10 @@ def fuse(
     return code
 
 
-def destination_of(model: Path, output: Path | None, *, in_place: bool, dry_run: bool, check: bool) -> Path | None:
-    """Where to write, or None.
+def destination_of(
+    model: Path, output: Path | None, *, in_place: bool, dry_run: bool, check: bool = False, became: str = "fused"
+) -> Path | None:
+    """Where to write, or None. `became` goes into the name of a file that the user gives none.
 
     Raises:
         click.UsageError: options that contradict each other, or an output that is the input itself.
@@ -119,7 +121,7 @@ def destination_of(model: Path, output: Path | None, *, in_place: bool, dry_run:
         return None
     if in_place:
         return model
-    name = f"{model.stem}.fused{model.suffix or '.onnx'}"
+    name = f"{model.stem}.{became}{model.suffix or '.onnx'}"
     if output is None:
         return model.with_name(name)
     if output.is_dir():

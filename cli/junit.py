@@ -43,7 +43,7 @@ def fuse_suites(report: Report, *, proven: bool = True, check: bool = False) -> 
     for refusal in report.refusals:
         _problem(_case(rewrites, refusal.pass_name, refusal.node), "skipped", refusal.reason)
     suites = [_counted(rewrites, report.seconds)]
-    if report.proof is not None:
+    if report.proof is not None and not report.approximate:
         suites.append(proof_suite(report.proof, inconclusive="skipped" if proven else "error"))
     if check:
         suites.append(_deploy_form(report))

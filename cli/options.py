@@ -48,7 +48,7 @@ def repeated_names(flag: str, *, help: str, metavar: str, default: tuple[str, ..
     return click.option(flag, multiple=True, default=default, callback=parse_names, metavar=metavar, help=help)
 
 
-proof_options = combined(
+data_options = combined(
     click.option(
         "--shape",
         "shapes",
@@ -71,9 +71,9 @@ proof_options = combined(
     click.option(
         "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Random samples per size."
     ),
-    click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random samples."
-    ),
+)
+
+comparison_options = combined(
     click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance, instead of the measured one."),
     click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance, instead of the measured one."),
     repeated_names(
@@ -89,6 +89,14 @@ proof_options = combined(
         metavar="LIB",
         help="Library of custom operators (repeatable).",
     ),
+)
+
+proof_options = combined(
+    data_options,
+    click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random samples."
+    ),
+    comparison_options,
 )
 
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout.")

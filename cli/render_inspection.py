@@ -25,7 +25,11 @@ def render_inspection(model: str, inspection: Inspection, *, verbose: bool = Fal
     """Ports, sizes, possible rewrites by kind, and refusals by reason."""
     versions = f"opset {inspection.opset}, IR version {inspection.ir_version}"
     parts: list[RenderableType] = [Text.assemble((model, "bold"), (f"  {versions}", "dim"), "\n")]
-    parts += [body(_ports(inspection)), heading("size"), body(_sizes(inspection.summary))]
+    parts += [
+        body(ports_table(inspection.inputs, inspection.outputs)),
+        heading("size"),
+        body(_sizes(inspection.summary)),
+    ]
     parts += [heading("operators"), indented(_operators(inspection.summary, verbose=verbose))]
     parts += list(_possible(inspection.rewrites, verbose=verbose))
     parts += refusal_section(inspection.refusals, verbose=verbose)
@@ -34,9 +38,10 @@ def render_inspection(model: str, inspection: Inspection, *, verbose: bool = Fal
     return Group(*parts)
 
 
-def _ports(inspection: Inspection) -> RenderableType:
+def ports_table(inputs: list[Port], outputs: list[Port]) -> RenderableType:
+    """What goes in and comes out of a model."""
     result = table("", "name", "type", "shape", numbers_from=9)
-    for direction, ports in (("input", inspection.inputs), ("output", inspection.outputs)):
+    for direction, ports in (("input", inputs), ("output", outputs)):
         for port in ports:
             result.add_row(direction, port.name, port.dtype, _shape(port))
     return result

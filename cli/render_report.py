@@ -11,6 +11,7 @@ from rich.text import Text
 from graphmorph.cli.numbers import bytes_of, change, count, duration, plural
 from graphmorph.cli.outcome import fusible
 from graphmorph.cli.refusal_groups import group_refusals
+from graphmorph.cli.render_change import render_change
 from graphmorph.cli.render_proof import render_proof
 from graphmorph.cli.terminal import body, heading, indented, table
 
@@ -28,7 +29,9 @@ def render_report(report: Report, *, verbose: bool = False) -> RenderableType:
         parts += [heading("rewrites"), *rewrite_lines(report.rewrites)]
     parts += refusal_section(report.refusals, verbose=verbose)
     parts += list(_rolled_back(report.rolled_back))
-    if report.proof is not None:
+    if report.proof is not None and report.approximate:
+        parts += render_change(report.proof, verbose=verbose)
+    elif report.proof is not None:
         parts += render_proof(report.proof, verbose=verbose)
     parts += list(_certificates(report))
     parts += list(_ending(report))
@@ -64,6 +67,8 @@ def _title(report: Report) -> Text:
 
 
 def _what_happened(report: Report) -> str:
+    if not report.changed and any(one.grows for one in report.passes):
+        return "nothing to rewrite"
     if not report.changed and report.deploy_form:
         return "nothing to rewrite: already in deploy form"
     rewrites = fusible(report)

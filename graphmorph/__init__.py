@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from graphmorph.errors import GraphmorphError
     from graphmorph.graph import Graph
     from graphmorph.inspection import inspect_model
+    from graphmorph.kernel_inspection import inspect_kernels
+    from graphmorph.kernel_pruning import prune_positions
     from graphmorph.manager import PassManager
+    from graphmorph.module_export import export
     from graphmorph.onnx_door import load, save
-    from graphmorph.pipeline import fuse
+    from graphmorph.pipeline import expand, fuse
     from graphmorph.proof import verify
     from graphmorph.rewrite import Refusal, Rewrite, Site
 
@@ -29,9 +32,13 @@ _HOMES = {
     "Refusal": "graphmorph.rewrite",
     "Rewrite": "graphmorph.rewrite",
     "Site": "graphmorph.rewrite",
+    "expand": "graphmorph.pipeline",
+    "export": "graphmorph.module_export",
     "fuse": "graphmorph.pipeline",
+    "inspect_kernels": "graphmorph.kernel_inspection",
     "inspect_model": "graphmorph.inspection",
     "load": "graphmorph.onnx_door",
+    "prune_positions": "graphmorph.kernel_pruning",
     "save": "graphmorph.onnx_door",
     "verify": "graphmorph.proof",
 }
@@ -45,9 +52,13 @@ __all__ = [
     "Rewrite",
     "Site",
     "__version__",
+    "expand",
+    "export",
     "fuse",
+    "inspect_kernels",
     "inspect_model",
     "load",
+    "prune_positions",
     "save",
     "verify",
 ]

@@ -22,6 +22,8 @@ def certificate_for(edit: Edit, facts: Facts) -> Certificate:
     for node in edit.old:
         if node.op == "ScatterND" and not all(facts.constant(t) for t in node.inputs[1:]):
             return Certificate(edit.root, "not certified", "its border is written with values of a dynamic shape")
+    if any(node.op == "BatchNormalization" and node.attrs.get("training_mode", 0) for node in edit.new):
+        return Certificate(edit.root, "not certified", "it normalises by the statistics of the batch")
     layouts = Layouts(steps, facts)
     read = {
         t.name: t

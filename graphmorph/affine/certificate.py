@@ -6,8 +6,8 @@ evaluator:
 
 1. exact: the new weights before they are rounded. The difference may be rounding of float64 alone, 1e-13 of
    the magnitude sum|K||x| + |b| of each output element, that of the larger side, so that an error of 1e-6 in
-   one of thousands of weights is still seen. Border constants that an exporter stored in a smaller type (ScatterND) excuse the
-   outputs that they reach, by that type's precision.
+   one of thousands of weights is still seen. Border constants that an exporter stored in a smaller type
+   (ScatterND) excuse the outputs that they reach, by that type's precision.
 2. rounded: each stored weight lies next to its unrounded value, and the outputs agree to the stored
    precision.
 """

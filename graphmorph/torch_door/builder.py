@@ -180,6 +180,8 @@ class SiteBuilder:
             cast = np.asarray(_plain(value)).astype(dtype)
         self.require(not integral or int(cast) == int(value), f"{value!r} does not fit {self.dtype(like)}")
         if is_derived(value):
+            twin = getattr(value, "doubled", None)
+            self.require(twin is None or twin == value, "a scalar follows the size of the batch")
             self.specialised("a scalar was computed from the traced shapes")
         return self.types.literal(cast)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,6 +43,8 @@ class Emission:
         self._parameters: dict[tuple[int, bool], nn.Parameter] = {}
         self._accesses: dict[str, fx.Node] = {}
         self._paths: set[str] = set()
+        self._tensor_paths: dict[str, str] = {}
+        self._leaves, self._containers = _paths_of(record)
         self._held: list[Any] = []
 
     def dims(self, tensor: gs.Tensor) -> tuple[int | str | None, ...] | None:
@@ -79,8 +82,9 @@ class Emission:
         if path is not None and own is not None:
             self.read.add(id(own))
             return self.attribute(path)
-        path = self._new_path(constant.name)
-        if path not in self.tensors:
+        path = self._tensor_paths.get(constant.name)
+        if path is None:
+            path = self._tensor_paths[constant.name] = self._free_path(constant.name.replace(".", "_"), replaces=False)
             self.tensors[path] = self._new_state(constant)
         return self.attribute(path)
 
@@ -153,6 +157,7 @@ class Emission:
         key = (
             tuple((node.op, repr(sorted(node.attrs.items(), key=lambda item: item[0]))) for node in nodes),
             tuple(id(constant._values) for constant in constants),
+            tuple(len(dims) if dims is not None else -1 for dims in map(self.dims, nodes[0].inputs)),
         )
         path = self._shared.get(key) if constants else None
         if path is None:
@@ -170,31 +175,39 @@ class Emission:
     def _training(self) -> bool:
         return self.record.training if self.record is not None else False
 
-    def _new_path(self, name: str) -> str:
-        return clean_path(name).replace(".", "_")
-
-    def _free_path(self, name: str) -> str:
-        """A path after a node's name that no module which stays has, and that lies in no leaf."""
-        wanted = clean_path(name)
+    def _free_path(self, name: str, *, replaces: bool = True) -> str:
+        """A path after a node's name that nothing which stays has; `replaces`: maybe that of a module which goes."""
+        wanted = self._outside_leaves(clean_path(name))
         path, count = wanted, 1
-        while not self._is_free(path):
+        while not self._is_free(path, replaces):
             count += 1
             path = f"{wanted}_{count}"
         self._paths.add(path)
         return path
 
-    def _is_free(self, path: str) -> bool:
-        if path in self._paths or path in self.kept or path in self.modules:
-            return False
+    def _outside_leaves(self, path: str) -> str:
+        """Layers hold no others: what would lie in one is named beside it, conv.extra as conv_extra."""
         parts = path.split(".")
-        for length in range(1, len(parts)):
-            above = ".".join(parts[:length])
-            if above in self.kept or above in self.modules:
-                return False
-        if self.record is None:
-            return not hasattr(nn.Module, path)
-        called = {str(site.fx_node.target) for site in self.record.sites if site.fx_node.op == "call_module"}
-        return path in called or not _has_attribute(self.record.root, path)
+        above = 0
+        while above < len(parts) - 1:
+            if self._may_hold(".".join(parts[: above + 1])):
+                above += 1
+            else:
+                parts[above : above + 2] = [f"{parts[above]}_{parts[above + 1]}"]
+        return ".".join(parts)
+
+    def _may_hold(self, path: str) -> bool:
+        if path in self._paths or path in self._leaves:
+            return False
+        return path in self._containers or not self._exists(path)
+
+    def _is_free(self, path: str, replaces: bool) -> bool:
+        if path in self._paths or path in self.kept or any(other.startswith(f"{path}.") for other in self._paths):
+            return False
+        return (replaces and path in self._leaves) or not self._exists(path)
+
+    def _exists(self, path: str) -> bool:
+        return _has_attribute(nn.Module() if self.record is None else self.record.root, path)
 
 
 def _in_memory_format(parameter: nn.Parameter, origin: torch.Tensor | None) -> nn.Parameter:
@@ -207,6 +220,16 @@ def _in_memory_format(parameter: nn.Parameter, origin: torch.Tensor | None) -> n
     return nn.Parameter(data, parameter.requires_grad)
 
 
+def _paths_of(record: TraceRecord | None) -> tuple[set[str], set[str]]:
+    """Paths of the modules that the program calls, and of those that it was traced through."""
+    if record is None:
+        return set(), set()
+    leaves = {str(site.fx_node.target) for site in record.sites if site.fx_node.op == "call_module"}
+    accessed = {str(node.target) for node in record.fx_graph.nodes if node.op == "get_attr"}
+    above = {path.rsplit(".", count)[0] for path in leaves | accessed for count in range(1, path.count(".") + 1)}
+    return leaves, above - leaves
+
+
 def _has_attribute(root: nn.Module, path: str) -> bool:
     found: Any = root
     for name in path.split("."):
@@ -214,6 +237,12 @@ def _has_attribute(root: nn.Module, path: str) -> bool:
             return False
         found = getattr(found, name)
     return True
+
+
+def argument_name(name: str) -> str:
+    """A name that an argument of forward can have."""
+    cleaned = clean_path(name).replace(".", "_")
+    return cleaned if cleaned.isidentifier() and not keyword.iskeyword(cleaned) else f"input_{cleaned}"
 
 
 def clean_path(name: str) -> str:

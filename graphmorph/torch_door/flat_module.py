@@ -18,6 +18,9 @@ RUN_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, Asserti
 
 _REGISTRIES = ("_parameters", "_buffers", "_non_persistent_buffers_set", "_modules")
 
+#: Where a FlatModule keeps the module: no child of it, and under a name that no child has.
+_WHOLE = "<whole>"
+
 
 @dataclass(frozen=True)
 class Interface:
@@ -128,8 +131,8 @@ def _chosen(given: Sequence[str] | None, default: Sequence[str], taken: Iterable
         count = 1 if isinstance(given, str) else len(given)
         raise UsageError(f"{kind}_names: {count} given for {len(default)} tensor(s) ({', '.join(default)})")
     for name in given:
-        if not isinstance(name, str) or not name or name in used:
-            raise UsageError(f"{kind}_names: {name!r} is empty, no text, or there already: every name must be its own")
+        if not name or name in used:
+            raise UsageError(f"{kind}_names: {name!r} is empty or there already: every name must be its own")
         used.add(name)
     return tuple(given)
 
@@ -144,8 +147,9 @@ class FlatModule(nn.Module):
         super().__init__()
         for name in _REGISTRIES:
             self.__dict__[name] = module.__dict__[name]
-        self.__dict__["whole"], self.__dict__["interface"] = module, interface
+        self.__dict__[_WHOLE] = (module, interface)
         self.training = module.training
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return output_tensors(self.__dict__["whole"](**self.__dict__["interface"].keywords(tensors)))
+        module, interface = self.__dict__[_WHOLE]
+        return output_tensors(module(**interface.keywords(tensors)))

@@ -375,7 +375,7 @@ class Lowering:
             self.record.side_outputs.extend(t.name for n in made[-1:] for t in n.outputs)
 
     def _rebind(self, changed: set[int], fresh: Mapping[int, gs.Tensor]) -> None:
-        for other in list(self.env):
+        for other in list(self.env) if changed else ():
             if any(id(fake) in changed for fake in fakes_of(self._fake(other))):
                 tensors = iter(tensors_of(self.env[other]))
                 new = {next(tensors).name: fresh.get(id(fake)) for fake in fakes_of(self._fake(other))}

@@ -13,7 +13,8 @@ from torch.utils import _pytree as pytree
 
 from graphmorph.errors import MaterialiseError
 from graphmorph.graph import Graph
-from graphmorph.torch_door.emission import Emission, clean_path
+from graphmorph.torch_door.emission import Emission, argument_name, clean_path
+from graphmorph.torch_door.imported_graph import with_known_shapes
 from graphmorph.torch_door.intact import IntactSite, intact_sites
 from graphmorph.torch_door.module_tree import Container, accessed_tensors, build_tree, called_paths, contents_of
 from graphmorph.torch_door.morphed_module import MorphedModule
@@ -45,7 +46,7 @@ class Materialiser:
     """Puts one module together."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+        self.graph = graph = graph if graph.traced is not None else with_known_shapes(graph)
         self.record: TraceRecord | None = graph.traced
         self.intact = intact_sites(graph, self.record) if self.record is not None else []
         kept = {str(s.site.fx_node.target) for s in self.intact if s.site.fx_node.op == "call_module"}
@@ -110,7 +111,7 @@ class Materialiser:
         graph = self.emission.graph
         if self.record is None:
             for tensor in self.graph.inputs:
-                self.emission.env[tensor.name] = graph.placeholder(clean_path(tensor.name).replace(".", "_"))
+                self.emission.env[tensor.name] = graph.placeholder(argument_name(tensor.name))
             return
         for old in self.record.placeholders:
             new = graph.create_node("placeholder", old.target, old.args, {}, old.name, old.type)

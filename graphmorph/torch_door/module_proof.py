@@ -63,12 +63,12 @@ def prove_module(
                 reason = f"the original runs on {_sizes_text(case.inputs)}, the candidate does not: {error}"
                 return Proof("different", reason, tuple(reports))
             reports.append(_judged(original, case, expected, got, limits, seed))
-    blind = _blind(reports)
+    blind = blind_outputs(reports)
     verdict, reason = overall(reports, blind)
     return Proof(verdict, reason, tuple(reports), notes=tuple(notes), providers=("torch",))
 
 
-def _blind(reports: Sequence[CaseReport]) -> list[str]:
+def blind_outputs(reports: Sequence[CaseReport]) -> list[str]:
     """Outputs without a finite element in any case."""
     seen: dict[str, bool] = {}
     for report in reports:

@@ -21,10 +21,10 @@ _INTERNALS = frozenset(nn.Module().__dict__)
 class Container(nn.Module):
     """A module that only holds others: what is left of one that was traced through.
 
-    Its forward is gone, and so is its class; `original` is the name that the class had.
+    Its forward is gone, and so is its class; only the name that the class had is kept.
     """
 
-    original: str = "Module"
+    _class_name = "Module"  # without an annotation: torch.jit.script reads those of classes, and not as text
 
     def __getitem__(self, index: int | str) -> nn.Module:
         """A child by place or by name, as in Sequential, ModuleList and ModuleDict."""
@@ -36,7 +36,7 @@ class Container(nn.Module):
         return len(self._modules)
 
     def _get_name(self) -> str:
-        return self.original
+        return self._class_name
 
 
 @dataclass
@@ -106,7 +106,7 @@ class _Builder:
         """A container with the state, hooks and flags of a module that was traced through."""
         copied = Container()
         self.done[id(module)] = copied
-        copied.original = type(module).__name__
+        copied._class_name = module._get_name()
         for name, value in module.__dict__.items():
             if name not in ("_modules", "_parameters", "_buffers"):
                 copied.__dict__[name] = _own(value) if name in _INTERNALS else value

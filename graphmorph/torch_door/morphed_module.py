@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import fx, nn
 
+from graphmorph.errors import MaterialiseError
 from graphmorph.torch_door.node_list import copied_graph, graph_of, listed_nodes
 
 _MODULE_STATE = frozenset(nn.Module().__dict__)
@@ -19,33 +20,45 @@ _MODULE_STATE = frozenset(nn.Module().__dict__)
 class MorphedModule(fx.GraphModule):
     """A materialised graph. `report` is what the rewrites that made it did, where there were any."""
 
-    report: Any = None
+    report = None  # without an annotation: torch.jit.script reads those of classes, and not as text
 
     def __init__(self, tree: nn.Module, graph: fx.Graph, class_name: str = "MorphedModule") -> None:
         super().__init__(nn.Module(), fx.Graph(), class_name)
+        for name in ("_graph", "_code"):
+            if name in tree._modules or name in tree._parameters or name in tree._buffers:
+                raise MaterialiseError(f"torch.fx keeps the name {name} for itself: rename it in the module")
         for name, value in tree.__dict__.items():
             if name in _MODULE_STATE or not (name in self.__dict__ or hasattr(type(self), name)):
                 self.__dict__[name] = value
-        self.graph = graph
+        fx.GraphModule.graph.fset(self, graph)  # type: ignore[attr-defined]
+        self._let_state_win()
+
+    def _let_state_win(self) -> None:
+        """A child, parameter or buffer may be called `code`, `graph`, `meta` or `report`, as attributes of ours are."""
+        for kind in ("_modules", "_parameters", "_buffers"):
+            for name in self.__dict__[kind]:
+                if hasattr(type(self), name) or name in self.__dict__:
+                    setattr(type(self), name, property(lambda self, kind=kind, name=name: self.__dict__[kind][name]))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MorphedModule:
         made = MorphedModule.__new__(MorphedModule)
         memo[id(self)] = made
         tree = nn.Module()
         tree.__dict__.update(copy.deepcopy(_tree_state(self), memo))
-        made.__init__(tree, copied_graph(self.graph), type(self).__name__)  # type: ignore[misc]
-        made.__dict__["report"] = self.report
+        made.__init__(tree, copied_graph(self._graph), type(self).__name__)  # type: ignore[misc]
+        made.__dict__["report"] = self.__dict__.get("report")
         return made
 
     def __copy__(self) -> MorphedModule:
         tree = nn.Module()
         tree.__dict__.update(_tree_state(self))
-        made = MorphedModule(tree, copied_graph(self.graph), type(self).__name__)
-        made.__dict__["report"] = self.report
+        made = MorphedModule(tree, copied_graph(self._graph), type(self).__name__)
+        made.__dict__["report"] = self.__dict__.get("report")
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (_tree_state(self), listed_nodes(self.graph), type(self).__name__, self.report)
+        report = self.__dict__.get("report")
+        return _rebuilt, (_tree_state(self), listed_nodes(self._graph), type(self).__name__, report)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return self.__reduce__()

@@ -67,39 +67,26 @@ def _shaped_program(
 ) -> ShapedProgram:
     given = bound_inputs(root, example_inputs)
     fixed = {**fixed_arguments(root, given), **concrete_args}
-    inputs = _by_placeholder({**given, **fixed}, fixed) | unused_variadics(root)
+    inputs = {**given, **fixed, **unused_variadics(root)}
     first = FakeRun(root, inputs)
-    second = _doubled_run(root, inputs)
+    second = _doubled_run(root, inputs, first)
 
-    def decide(node: fx.Node) -> bool | None:
-        value = first.value_of(node)
-        if not isinstance(value, bool):
-            return None
-        if second is not None and second.value_of(node) != value:
-            return None
-        return value
+    def examples(node: fx.Node) -> list[Any]:
+        try:
+            return [run.value_of(node) for run in (first, second) if run is not None]
+        except _RUN_ERRORS:
+            return []
 
-    traced = trace_program(root, leaf_modules, fixed, decide)
+    traced = trace_program(root, leaf_modules, fixed, examples)
     first = _run(first, traced, root, inputs)
     second = _run_quietly(second, traced)
     doubled = None if second is None or first.real else second.done
     return ShapedProgram(traced, first.done, doubled, batch_of(inputs))
 
 
-def _by_placeholder(arguments: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by the names of placeholders: fx numbers those of fixed arguments."""
-    named: dict[str, Any] = {}
-    for name, value in arguments.items():
-        if name in fixed:
-            named |= {f"{name}_{place + 1}": leaf for place, leaf in enumerate(pytree.tree_leaves(value) or [value])}
-        else:
-            named[name] = value
-    return named
-
-
-def _doubled_run(root: nn.Module, inputs: Mapping[str, Any]) -> FakeRun | None:
+def _doubled_run(root: nn.Module, inputs: Mapping[str, Any], like: FakeRun) -> FakeRun | None:
     batch = batch_of(inputs)
-    return None if batch is None else FakeRun(root, with_twice_the_batch(inputs, batch))
+    return None if batch is None else FakeRun(root, with_twice_the_batch(inputs, batch), like=like)
 
 
 def _run(run: FakeRun, traced: TracedProgram, root: nn.Module, inputs: Mapping[str, Any]) -> FakeRun:

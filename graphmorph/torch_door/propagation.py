@@ -7,6 +7,7 @@ counters, aliases from the storages.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -34,17 +35,23 @@ class FakeRun:
     """One run of a program, node by node; `inputs` gives the placeholders' values by name.
 
     real: run on copies of the real tensors instead, for programs whose shapes depend on values (nonzero ...).
+    like: another run of the same module, whose parameters can be shared.
     """
 
-    def __init__(self, root: nn.Module, inputs: Mapping[str, Any], *, real: bool = False) -> None:
+    def __init__(
+        self, root: nn.Module, inputs: Mapping[str, Any], *, real: bool = False, like: FakeRun | None = None
+    ) -> None:
         self.root = root
         self.inputs = inputs
         self.done: dict[fx.Node, Execution] = {}
         self.real = real
+        self._constants: dict[str, Any] = {}
+        if like is not None:
+            self._mode, self._state = like._mode, like._state
+            return
         self._mode = None if real else FakeTensorMode(allow_non_fake_inputs=True)
         named = [*root.named_parameters(), *root.named_buffers()]
         self._state = {name: self._stand_in(tensor) for name, tensor in named}
-        self._constants: dict[str, Any] = {}
 
     def know(self, constants: Mapping[str, torch.Tensor]) -> None:
         """Tell of tensors that get_attr nodes name and the module does not have."""
@@ -66,6 +73,8 @@ class FakeRun:
 
     def value_of(self, node: fx.Node) -> Any:
         """The value of a node, running what it needs."""
+        if node in self.done:
+            return self.done[node].value
         with self._running():
             for one in node.graph.nodes:
                 if one not in self.done and one.op != "output":
@@ -77,6 +86,8 @@ class FakeRun:
     @contextmanager
     def _running(self) -> Iterator[None]:
         with (
+            warnings.catch_warnings(),
+            _without_fast_path(),
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
             self._mode or nullcontext(),
@@ -84,6 +95,7 @@ class FakeRun:
             muted_hooks(self.root),
             _plain_modules(),
         ):
+            warnings.simplefilter("ignore")  # whoever runs the module itself hears them
             yield
 
     def _execute(self, node: fx.Node) -> None:
@@ -117,7 +129,20 @@ class FakeRun:
 
 
 def _versions(value: Any) -> list[int]:
+    if isinstance(value, torch.Tensor):
+        return [value._version]
     return [leaf._version for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+@contextmanager
+def _without_fast_path() -> Iterator[None]:
+    """Attention's fused kernels have no fake twins, and give other tensors."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 @contextmanager

@@ -34,12 +34,16 @@ def current_line() -> str:
     return "an unknown line"
 
 
-def failing_line(error: BaseException) -> str:
-    """The innermost line of the user's code that an exception passed through, and what it says."""
+def failing_place(error: BaseException) -> str:
+    """The innermost line of the user's code that an exception passed through (`at net.py:3 in f: `), or nothing."""
     lines = [
         _described(frame.f_code.co_filename, number, frame.f_code.co_name)
         for frame, number in traceback.walk_tb(error.__traceback__)
         if _is_users(frame.f_code)
     ]
-    where = f"at {lines[-1]}: " if lines else ""
-    return f"{where}{' '.join(str(error).split())}".rstrip(".")
+    return f"at {lines[-1]}: " if lines else ""
+
+
+def failing_line(error: BaseException) -> str:
+    """The innermost line of the user's code that an exception passed through, and what it says."""
+    return f"{failing_place(error)}{' '.join(str(error).split())}".rstrip(".")

@@ -37,6 +37,19 @@ def per_axis(site: SiteBuilder, value: Any, count: int, what: str) -> list[int]:
     return given * count if len(given) == 1 else given
 
 
+def plain_number(site: SiteBuilder, value: Any, what: str) -> float:
+    """An int or a float.
+
+    Raises:
+        Unsupported: it is neither, or it follows the batch.
+    """
+    site.require(isinstance(value, int | float), f"{what} is {value!r}")
+    site.require(not follows_batch(value), f"{what} follows the size of the batch")
+    if is_derived(value):
+        site.specialised(f"{what} was computed from the traced shapes")
+    return int(value) if isinstance(value, int) else float(value)
+
+
 def follows_batch(value: object) -> bool:
     """Whether a number is known to change with the size of the batch."""
     doubled = getattr(value, "doubled", None)

@@ -3,8 +3,8 @@ are kept, writes in place stay writes in place, and what cannot be traced is nam
 
 from __future__ import annotations
 
+import inspect
 import operator
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,18 +13,24 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils import _pytree as pytree
 
 from graphmorph.errors import TraceError
 from graphmorph.torch_door.assignments import watched_assignments
+from graphmorph.torch_door.proxies import TracedValue
 from graphmorph.torch_door.source_lines import current_line, failing_line
 
 LeafModules = Sequence[str | nn.Module | type[nn.Module]]
+Examples = Callable[[fx.Node], Sequence[Any]]
+
+#: What an assertion can compare an argument with.
+_PLAIN = (bool, int, float, str, torch.dtype, torch.device)
 
 #: Dictionaries of a module that hold hooks which run in its call, or which change its state_dict.
 CALL_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 #: Methods that a container may override to change what its state_dict holds; our own containers would not.
-SERIALISATION = ("_save_to_state_dict", "_load_from_state_dict", "get_extra_state", "set_extra_state")
+SERIALISATION = ("state_dict", "_save_to_state_dict", "get_extra_state")
 
 _ADVICE = (
     "Trace around it: leaf_modules=(...) keeps the submodule as one opaque piece (its type, its path or a glob of "
@@ -41,26 +47,6 @@ class TrainingFlag(int):
     def __bool__(self) -> bool:
         self.branched(self.path)
         return int(self) != 0
-
-
-class InPlaceProxy(fx.Proxy):
-    """A proxy whose assignments are traced as such: `x += y` and `x[i] = y` write into x, and others may read x."""
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})
-
-
-def _augmented(name: str) -> Callable[[InPlaceProxy, Any], fx.Proxy]:
-    function = getattr(operator, name)
-
-    def traced(self: InPlaceProxy, other: Any) -> fx.Proxy:
-        return self.tracer.create_proxy("call_function", function, (self, other), {})
-
-    return traced
-
-
-for _name in ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"):
-    setattr(InPlaceProxy, f"__{_name}__", _augmented(_name))
 
 
 @dataclass
@@ -84,10 +70,11 @@ class ModuleTracer(fx.Tracer):
 
     proxy_buffer_attributes = True
 
-    def __init__(self, leaf_modules: LeafModules, decide: Callable[[fx.Node], bool | None]) -> None:
+    def __init__(self, leaf_modules: LeafModules, fixed: Mapping[str, Any], examples: Examples) -> None:
         super().__init__()
         self.leaf_modules = tuple(leaf_modules)
-        self.decide = decide
+        self.fixed = fixed
+        self.examples = examples
         self.notes: list[str] = []
         self.branched: set[str] = set()
         self.other_gradients: list[str] = []
@@ -138,7 +125,24 @@ class ModuleTracer(fx.Tracer):
         return super().create_node(kind, *args, **kwargs)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        return InPlaceProxy(node, self)
+        return TracedValue(node, self)
+
+    def _proxy_placeholder(self, name: str, concrete_args: Any, sig: inspect.Signature, fn_for_analysis: Any) -> Any:
+        """An argument with a fixed value is one placeholder; an assertion sees to it that it has that value."""
+        if name not in self.fixed:
+            return super()._proxy_placeholder(name, concrete_args, sig, fn_for_analysis)
+        value, default = self.fixed[name], sig.parameters[name].default
+        given = self.create_proxy("placeholder", name, () if default is sig.empty else (default,), {})
+        message = f"{name} was {value!r} when this module was traced, and has to be"
+        leaves = pytree.tree_leaves(value)
+        if value is None:
+            self.create_proxy("call_function", torch.fx._symbolic_trace._assert_is_none, (given, message), {})
+        elif all(leaf is None or isinstance(leaf, _PLAIN) for leaf in leaves):
+            same = self.create_proxy("call_function", operator.eq, (given, value), {})
+            self.create_proxy("call_function", torch._assert, (same, message), {})
+        else:
+            self.notes.append(f"{name} is not looked at by the materialised module: it was fixed when it was traced")
+        return value
 
     def create_arg(self, a: Any) -> Any:
         if isinstance(a, TrainingFlag):
@@ -148,14 +152,18 @@ class ModuleTracer(fx.Tracer):
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         """A branch. One on ranks, types and sizes is taken as the example takes it, and guarded by an assertion."""
-        decided = self.decide(obj.node)
-        if decided is None:
+        values = self.examples(obj.node)
+        if not values or not all(isinstance(value, bool) and value == values[0] for value in values):
             return bool(super().to_bool(obj))
+        decided: bool = values[0]
         if not depends_on_rank_alone(obj.node):
-            condition = obj if decided else self.create_proxy("call_function", operator.not_, (obj,), {})
-            message = f"this module was traced for inputs with which the branch at {current_line()} goes one way only"
-            self.create_proxy("call_function", torch._assert, (condition, message), {})
+            self.guard(obj if decided else self.create_proxy("call_function", operator.not_, (obj,), {}))
         return decided
+
+    def guard(self, condition: fx.Proxy) -> None:
+        """Let the new module refuse inputs for which what was taken from the example does not hold."""
+        message = f"this module was traced for inputs of which {current_line()} makes what it makes of the example"
+        self.create_proxy("call_function", torch._assert, (condition, message), {})
 
 
 def _autocast() -> list[tuple[bool, torch.dtype]]:
@@ -208,23 +216,23 @@ _TRACING_ERRORS = (
 def trace_program(
     root: nn.Module,
     leaf_modules: LeafModules,
-    concrete_args: Mapping[str, Any],
-    decide: Callable[[fx.Node], bool | None],
+    fixed: Mapping[str, Any],
+    examples: Examples,
 ) -> TracedProgram:
     """Trace `root` in the mode that it is in; it is left exactly as it was.
 
-    `decide` says which way a branch on a traced value goes, or None where that depends on the values of tensors.
+    fixed: values of arguments of forward. examples: what a node gives on the example inputs, and with twice the batch;
+    nothing where that is not known.
 
     Raises:
         TraceError: naming the line of the model that cannot be traced.
     """
-    tracer = ModuleTracer(leaf_modules, decide)
+    tracer = ModuleTracer(leaf_modules, fixed, examples)
     before = set(root.__dict__)
     generator = torch.get_rng_state()
     try:
-        with _training_flags(root, tracer), watched_assignments(root, tracer.notes), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Was not able to add assertion")
-            graph = tracer.trace(root, concrete_args=dict(concrete_args) or None)
+        with _training_flags(root, tracer), watched_assignments(root, tracer.notes):
+            graph = tracer.trace(root)
     except _TRACING_ERRORS as error:
         raise TraceError(f"{type(root).__name__} cannot be traced: {failing_line(error)}. {_ADVICE}") from error
     finally:

@@ -14,11 +14,15 @@ from graphmorph.torch_door.values import is_leaf
 
 def tensors_of(value: Any) -> list[gs.Tensor]:
     """The graph's tensors in a tree of values."""
+    if isinstance(value, gs.Tensor):
+        return [value]
     return [leaf for leaf in pytree.tree_leaves(value, is_leaf=is_leaf) if isinstance(leaf, gs.Tensor)]
 
 
 def fakes_of(value: Any) -> list[torch.Tensor]:
     """torch's tensors in a tree of them."""
+    if isinstance(value, torch.Tensor):
+        return [value]
     return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
 
 

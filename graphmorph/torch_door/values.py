@@ -15,12 +15,14 @@ class DerivedInt(int):
 
 
 class DerivedFloat(float):
-    """A float that was computed from shapes while tracing."""
+    """A float that was computed from shapes while tracing; `doubled` as for an int."""
+
+    doubled: float | None
 
 
 @dataclass(frozen=True)
 class Number:
-    """A value without tensors; its fx node computes it again in the new graph. `constant`: it is what it is."""
+    """A value without tensors, which its fx node computes again in the new graph; `doubled` with twice the batch."""
 
     value: Any
     doubled: Any = None
@@ -28,13 +30,22 @@ class Number:
 
 def derived(number: Number) -> Any:
     """The number as rules see it: marked where it came from shapes."""
-    if type(number.value) is int:
-        marked = DerivedInt(number.value)
-        marked.doubled = number.doubled if isinstance(number.doubled, int) else None
-        return marked
-    if type(number.value) is float:
-        return DerivedFloat(number.value)
-    return number.value
+    return _marked(number.value, number.doubled)
+
+
+def _marked(value: Any, doubled: Any) -> Any:
+    if type(value) is int:
+        whole = DerivedInt(value)
+        whole.doubled = doubled if isinstance(doubled, int) else None
+        return whole
+    if type(value) is float:
+        real = DerivedFloat(value)
+        real.doubled = doubled if isinstance(doubled, float) else None
+        return real
+    if isinstance(value, tuple | list):
+        twins = doubled if isinstance(doubled, tuple | list) and len(doubled) == len(value) else [None] * len(value)
+        return tuple(_marked(one, twin) for one, twin in zip(value, twins, strict=True))
+    return value
 
 
 def is_derived(value: object) -> bool:

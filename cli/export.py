@@ -1,0 +1,142 @@
+"""`graphmorph export`: from a torch module to a proven ONNX file in deploy form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphmorph.cli.factory import parse_arguments
+from graphmorph.cli.input_shapes import WantedInput, parse_free_axes, parse_inputs
+from graphmorph.cli.options import INPUT_FILE, combined, json_option, repeated_names
+
+if TYPE_CHECKING:
+    from graphmorph.export_report import ExportReport
+
+module_options = combined(
+    click.option(
+        "--factory-arg",
+        "factory_arguments",
+        multiple=True,
+        callback=parse_arguments,
+        metavar="KEY=VALUE",
+        help="Argument of the factory (repeatable); values are Python literals, or text.",
+    ),
+    click.option("--weights", type=INPUT_FILE, metavar="FILE.pt", help="state_dict to load into the module."),
+    click.option(
+        "--input",
+        "wanted",
+        multiple=True,
+        callback=parse_inputs,
+        metavar="[NAME=]1x3x224x224[:int64]",
+        help="Size and type of an input (repeatable, in order or by name). Default: the usual sizes are tried.",
+    ),
+    click.option(
+        "--leaf-module", "leaf_modules", multiple=True, metavar="GLOB", help="Do not trace into such modules."
+    ),
+)
+
+file_options = combined(
+    click.option("-o", "--output", type=INPUT_FILE, required=True, metavar="OUT.onnx", help="File to write."),
+    click.option("--dynamic-batch", is_flag=True, help="Free the first axis of every input."),
+    click.option(
+        "--dynamic",
+        "dynamic_shapes",
+        multiple=True,
+        callback=parse_free_axes,
+        metavar="NAME:AXIS=SYMBOL",
+        help="Free an axis of an input (repeatable), as x:2=height.",
+    ),
+    repeated_names("--input-name", metavar="NAME", help="Names of the inputs, in order. Default: those in forward."),
+    repeated_names("--output-name", metavar="NAME", help="Names of the outputs, in order."),
+    click.option("--opset", type=click.IntRange(min=7), metavar="N", help="Default: the exporter's own."),
+    click.option(
+        "--exporter",
+        type=click.Choice(["dynamo", "legacy"]),
+        default="dynamo",
+        show_default=True,
+        help="dynamo: torch.export. legacy: TorchScript, which traces one run.",
+    ),
+    click.option("--external-data", is_flag=True, default=None, help="Put the weights into OUT.onnx.data."),
+)
+
+step_options = combined(
+    click.option("--fuse/--no-fuse", default=True, help="Bring the module into its deploy form (default)."),
+    click.option("--cleanup/--no-cleanup", default=True, help="Clean the exported file up, and fuse it (default)."),
+    click.option("--keep", multiple=True, metavar="GLOB", help="Leave such modules or nodes as they are (repeatable)."),
+    click.option("--verify/--no-verify", default=True, help="Prove the file against the module (default)."),
+    click.option("--certify", is_flag=True, help="Certify each affine rewrite, in float64 and for every input."),
+    click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Random samples."),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the samples."),
+    click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance, instead of the measured one."),
+    click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance, instead of the measured one."),
+)
+
+
+@click.command("export")
+@click.argument("factory", metavar="PACKAGE.MODULE:FACTORY")
+@module_options
+@file_options
+@step_options
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="List every rewrite, every refusal and every case.")
+def export(
+    factory: str,
+    factory_arguments: dict[str, Any],
+    weights: Path | None,
+    wanted: list[WantedInput],
+    output: Path,
+    input_name: tuple[str, ...],
+    output_name: tuple[str, ...],
+    json_file: str | None,
+    quiet: bool,
+    verbose: bool,
+    **engine_options: Any,
+) -> int:
+    """Fuse a torch module, export it as ONNX, and prove that the file computes what the module does.
+
+    FACTORY is a function that returns a torch module, a module's class, or a module; it is looked for in the current
+    folder too. Nothing is written where the file computes something else.
+    """
+    import graphmorph
+    from graphmorph.cli.factory import load_module
+    from graphmorph.cli.failures import complain
+    from graphmorph.cli.input_shapes import example_inputs
+    from graphmorph.cli.progress import ProgressBar
+    from graphmorph.export_report import ExportError
+
+    module = load_module(factory, factory_arguments, weights)
+    inputs = example_inputs(module, wanted, engine_options["seed"])
+    try:
+        with ProgressBar(enabled=not quiet) as progress:
+            result = graphmorph.export(
+                module,
+                output,
+                inputs,
+                input_names=input_name or None,
+                output_names=output_name or None,
+                progress=progress,
+                **engine_options,
+            )
+    except ExportError as error:
+        _publish(error.report, error.exit_code, json_file, quiet=quiet, verbose=verbose)
+        raise
+    _publish(result.report, result.exit_code, json_file, quiet=quiet, verbose=verbose)
+    if result.exit_code:
+        complain("the proof of the fused module failed until rewrites had been rolled back: see the report")
+    return result.exit_code
+
+
+def _publish(report: ExportReport, code: int, json_file: str | None, *, quiet: bool, verbose: bool) -> None:
+    """Print the report, and write it where it was asked for. JSON on stdout takes the place of the print."""
+    from graphmorph.cli.json_output import STDOUT, write_json
+
+    if json_file is not None:
+        write_json({"exit_code": code, **report.to_json()}, json_file)
+    if not quiet and json_file != STDOUT:
+        from graphmorph.cli.render_export import render_export
+        from graphmorph.cli.terminal import report_console
+
+        report_console().print(render_export(report, verbose=verbose))

@@ -1,0 +1,46 @@
+"""Graphs that were loaded from ONNX files, prepared for torch: sizes inferred, Constant nodes made constants."""
+
+from __future__ import annotations
+
+import onnx_graphsurgeon as gs
+
+from graphmorph.constant_folding import constant_node_values
+from graphmorph.graph import Graph
+from graphmorph.onnx_door.element_types import numpy_type
+from graphmorph.oracle import Oracle
+from graphmorph.runtime import Runtime
+from graphmorph.runtime.protocol import TensorFacts
+
+
+def with_known_shapes(graph: Graph) -> Graph:
+    """A copy whose tensors carry the types and sizes that shape inference finds, and that has no Constant nodes."""
+    prepared = graph.copy()
+    outputs = [t for node in prepared.nodes for t in node.outputs if t.name]
+    facts = {} if all(t.dtype is not None and t.shape is not None for t in outputs) else _inferred(prepared)
+    for node in prepared.nodes if facts else ():
+        for tensor in node.outputs:
+            known = facts.get(tensor.name)
+            if known is not None and isinstance(tensor, gs.Variable):
+                tensor.dtype = numpy_type(known.dtype) or tensor.dtype
+                tensor.shape = list(known.shape) if known.shape is not None else tensor.shape
+    for node in list(prepared.nodes):
+        value = constant_node_values(node) if node.op == "Constant" else None
+        if value is not None and not any(node.outputs[0] is t for t in prepared.outputs):
+            _make_constant(node, value)
+    prepared.nodes = [node for node in prepared.nodes if node.outputs or node.op != "Constant"]
+    return prepared
+
+
+def _inferred(graph: Graph) -> dict[str, TensorFacts]:
+    with Runtime(role="facts") as runtime:
+        return Oracle(runtime).shapes(graph)
+
+
+def _make_constant(node: gs.Node, value: object) -> None:
+    output = node.outputs[0]
+    constant = gs.Constant(output.name, value._values if isinstance(value, gs.Constant) else value)
+    for reader in list(output.outputs):
+        for index, tensor in enumerate(reader.inputs):
+            if tensor is output:
+                reader.inputs[index] = constant
+    list.clear(node.outputs)
