@@ -100,17 +100,22 @@ def export(
     FACTORY is a function that returns a torch module, a module's class, or a module; it is looked for in the current
     folder too. Nothing is written where the file computes something else.
     """
+    import warnings
+
     import graphmorph
     from graphmorph.cli.factory import load_module
     from graphmorph.cli.failures import complain
     from graphmorph.cli.input_shapes import example_inputs
+    from graphmorph.cli.outcome import rolled_back_text
     from graphmorph.cli.progress import ProgressBar
+    from graphmorph.errors import RollbackWarning
     from graphmorph.export_report import ExportError
 
     module = load_module(factory, factory_arguments, weights)
     inputs = example_inputs(module, wanted, engine_options["seed"])
     try:
-        with ProgressBar(enabled=not quiet) as progress:
+        with ProgressBar(enabled=not quiet) as progress, warnings.catch_warnings():
+            warnings.simplefilter("ignore", RollbackWarning)  # the complaint below says it
             result = graphmorph.export(
                 module,
                 output,
@@ -124,8 +129,8 @@ def export(
         _publish(error.report, error.exit_code, json_file, quiet=quiet, verbose=verbose)
         raise
     _publish(result.report, result.exit_code, json_file, quiet=quiet, verbose=verbose)
-    if result.exit_code:
-        complain("the proof of the fused module failed until rewrites had been rolled back: see the report")
+    if result.report.fusion is not None and result.report.fusion.rolled_back:
+        complain(rolled_back_text(result.report.fusion))
     return result.exit_code
 
 

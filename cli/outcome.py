@@ -31,8 +31,12 @@ def outcome(result: FuseResult, *, check: bool) -> tuple[int, str]:
     if result.exit_code == 0:
         return 0, ""
     if report.rolled_back:
-        roots = ", ".join(f"{rewrite.pass_name} at {rewrite.root}" for rewrite in report.rolled_back)
-        number = plural(len(report.rolled_back), "rewrite")
-        return result.exit_code, f"the proof failed until {number} had been rolled back: {roots}"
+        return result.exit_code, rolled_back_text(report)
     reason = report.proof.reason if report.proof is not None else "the result could not be proven"
     return result.exit_code, reason
+
+
+def rolled_back_text(report: Report) -> str:
+    """Which rewrites the proof found wrong."""
+    roots = ", ".join(f"{rewrite.pass_name} at {rewrite.root}" for rewrite in report.rolled_back)
+    return f"the proof failed until {plural(len(report.rolled_back), 'rewrite')} had been rolled back: {roots}"

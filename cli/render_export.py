@@ -11,7 +11,7 @@ from rich.text import Text
 from graphmorph.cli.numbers import duration, plural
 from graphmorph.cli.render_inspection import ports_table
 from graphmorph.cli.render_proof import render_proof
-from graphmorph.cli.render_report import model_table, refusal_section, rewrite_lines
+from graphmorph.cli.render_report import model_table, refusal_section, rewrite_lines, rolled_back_section
 from graphmorph.cli.terminal import body, heading, indented, table
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def render_export(report: ExportReport, *, verbose: bool = False) -> RenderableT
         rewrites = [rewrite for one in (*fused, *report.passes) for rewrite in one.rewrites]
         parts += [heading("rewrites"), *rewrite_lines(rewrites)] if rewrites else []
     parts += refusal_section([refusal for one in report.passes for refusal in one.refusals], verbose=verbose)
+    if report.fusion is not None:
+        parts += rolled_back_section(report.fusion.rolled_back)
     if report.proof is not None:
         parts += render_proof(report.proof, verbose=verbose)
     return Group(*parts, *_ending(report))

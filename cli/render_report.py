@@ -28,7 +28,7 @@ def render_report(report: Report, *, verbose: bool = False) -> RenderableType:
     if verbose and report.changed:
         parts += [heading("rewrites"), *rewrite_lines(report.rewrites)]
     parts += refusal_section(report.refusals, verbose=verbose)
-    parts += list(_rolled_back(report.rolled_back))
+    parts += list(rolled_back_section(report.rolled_back))
     if report.proof is not None and report.approximate:
         parts += render_change(report.proof, verbose=verbose)
     elif report.proof is not None:
@@ -112,7 +112,8 @@ def refusal_section(refusals: list[RefusalReport], *, verbose: bool) -> list[Ren
     return parts
 
 
-def _rolled_back(rewrites: list[RewriteReport]) -> Iterator[RenderableType]:
+def rolled_back_section(rewrites: list[RewriteReport]) -> Iterator[RenderableType]:
+    """Rewrites that the proof found wrong."""
     if rewrites:
         yield heading("rolled back", "the proof failed with these, and holds without them")
         yield from rewrite_lines(rewrites)

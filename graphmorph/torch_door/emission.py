@@ -75,8 +75,8 @@ class Emission:
         values = constant._values if isinstance(constant._values, ParameterValues) else known
         return None if values is None or values.transposed else source_of(constant, known)
 
-    def access(self, constant: gs.Constant) -> fx.Node:
-        """A get_attr of a constant."""
+    def access(self, constant: gs.Constant, *, trained: bool = True) -> fx.Node:
+        """A get_attr of a constant; a new one of floats becomes a parameter if `trained`, else a buffer."""
         own = self.source_tensor(constant)
         path = self.record.paths.get(id(own)) if own is not None and self.record is not None else None
         if path is not None and own is not None:
@@ -85,7 +85,7 @@ class Emission:
         path = self._tensor_paths.get(constant.name)
         if path is None:
             path = self._tensor_paths[constant.name] = self._free_path(constant.name.replace(".", "_"), replaces=False)
-            self.tensors[path] = self._new_state(constant)
+            self.tensors[path] = self._new_state(constant) if trained else self.tensor(constant, False)
         return self.attribute(path)
 
     def attribute(self, path: str) -> fx.Node:
@@ -93,6 +93,17 @@ class Emission:
         if path not in self._accesses:
             self._accesses[path] = self.graph.create_node("get_attr", path, (), {})
         return self._accesses[path]
+
+    def move_hidden_tensors(self) -> None:
+        """A tensor that lay in a module which another now stands for, and which the program reads on its own, moves."""
+        for path, node in self._accesses.items():
+            hidden = next((above for above in self.modules if path.startswith(f"{above}.")), None)
+            if hidden is None or self.record is None:
+                continue
+            own = _attribute(self.record.root, path)
+            if _attribute(self.modules[hidden], path[len(hidden) + 1 :]) is not own:
+                node.target = self._free_path(path.replace(".", "_"), replaces=False)
+                self.tensors[node.target] = own
 
     def _new_state(self, constant: gs.Constant) -> torch.Tensor:
         literal = self.record is not None and constant.name in self.record.literals
@@ -207,7 +218,7 @@ class Emission:
         return (replaces and path in self._leaves) or not self._exists(path)
 
     def _exists(self, path: str) -> bool:
-        return _has_attribute(nn.Module() if self.record is None else self.record.root, path)
+        return _attribute(nn.Module() if self.record is None else self.record.root, path) is not _MISSING
 
 
 def _in_memory_format(parameter: nn.Parameter, origin: torch.Tensor | None) -> nn.Parameter:
@@ -230,13 +241,15 @@ def _paths_of(record: TraceRecord | None) -> tuple[set[str], set[str]]:
     return leaves, above - leaves
 
 
-def _has_attribute(root: nn.Module, path: str) -> bool:
+_MISSING: Any = object()
+
+
+def _attribute(root: nn.Module, path: str) -> Any:
+    """What lies at a dotted path, or _MISSING."""
     found: Any = root
     for name in path.split("."):
-        if not hasattr(found, name):
-            return False
-        found = getattr(found, name)
-    return True
+        found = getattr(found, name, _MISSING)
+    return found
 
 
 def argument_name(name: str) -> str:

@@ -13,7 +13,7 @@ from graphmorph.runtime.protocol import TensorFacts
 
 
 def with_known_shapes(graph: Graph) -> Graph:
-    """A copy whose tensors carry the types and sizes that shape inference finds, and that has no Constant nodes."""
+    """A copy whose tensors carry the types and sizes that shape inference finds; what Constant nodes hold is constant."""
     prepared = graph.copy()
     outputs = [t for node in prepared.nodes for t in node.outputs if t.name]
     facts = {} if all(t.dtype is not None and t.shape is not None for t in outputs) else _inferred(prepared)
@@ -23,12 +23,20 @@ def with_known_shapes(graph: Graph) -> Graph:
             if known is not None and isinstance(tensor, gs.Variable):
                 tensor.dtype = numpy_type(known.dtype) or tensor.dtype
                 tensor.shape = list(known.shape) if known.shape is not None else tensor.shape
+    put_out = {id(t) for t in prepared.outputs}
     for node in list(prepared.nodes):
-        value = constant_node_values(node) if node.op == "Constant" else None
-        if value is not None and not any(node.outputs[0] is t for t in prepared.outputs):
+        value = _constant_value(node)
+        if value is not None and id(node.outputs[0]) not in put_out:
             _make_constant(node, value)
-    prepared.nodes = [node for node in prepared.nodes if node.outputs or node.op != "Constant"]
+    prepared.nodes = [node for node in prepared.nodes if node.outputs]
     return prepared
+
+
+def _constant_value(node: gs.Node) -> object | None:
+    """What a Constant node holds, or the constant that an Identity hands on: exporters share equal weights so."""
+    if node.op == "Identity" and isinstance(node.inputs[0], gs.Constant):
+        return node.inputs[0]
+    return constant_node_values(node) if node.op == "Constant" else None
 
 
 def _inferred(graph: Graph) -> dict[str, TensorFacts]:

@@ -70,6 +70,7 @@ class Materialiser:
         for unit in in_order(units, before):
             self._emit(unit)
         self._output()
+        self.emission.move_hidden_tensors()
         if self.record is None:
             tree = self._bare_tree()
         else:
@@ -215,6 +216,8 @@ class Materialiser:
     def _current(self, name: str, renamed: dict[str, gs.Tensor]) -> fx.Node:
         if name in renamed:
             return self.emission.value(renamed[name])
+        if name not in self.emission.env:
+            raise MaterialiseError(f"tensor {name} is gone, but the program still reads it, or its shape")
         found = self.emission.env[name]
         if callable(found):
             found = self.emission.env[name] = found()

@@ -1,7 +1,6 @@
 """What stands for a traced value in the user's forward.
 
-Assignments are traced as such. What Python has to know at once (how long something is, a size as an int, what it is an
-instance of) is taken from the example, and guarded by an assertion where another input could differ.
+Assignments are traced as such. What Python has to know at once (how long something is, a size as an int) is taken from the example, and guarded by an assertion where another input could differ.
 """
 
 from __future__ import annotations
@@ -26,17 +25,6 @@ class TracedValue(fx.Proxy):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.tracer.create_proxy("call_function", operator.setitem, (self, index, value), {})
-
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
-        """What isinstance goes by: in the user's code the type of the value, everywhere else that of the proxy."""
-        asking = str(sys._getframe(1).f_globals.get("__name__"))
-        if asking != "torch" and asking.startswith(("torch.", "graphmorph.torch_door")):
-            return type(self)
-        values = self.tracer.examples(self.node)
-        if not values:
-            return type(self)
-        return torch.Tensor if isinstance(values[0], torch.Tensor) else type(values[0])
 
     def __len__(self) -> int:
         length = self._length()

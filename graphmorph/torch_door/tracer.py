@@ -19,6 +19,7 @@ from graphmorph.errors import TraceError
 from graphmorph.torch_door.assignments import watched_assignments
 from graphmorph.torch_door.proxies import TracedValue
 from graphmorph.torch_door.source_lines import current_line, failing_line
+from graphmorph.torch_door.type_questions import answered_isinstance
 
 LeafModules = Sequence[str | nn.Module | type[nn.Module]]
 Examples = Callable[[fx.Node], Sequence[Any]]
@@ -231,7 +232,7 @@ def trace_program(
     before = set(root.__dict__)
     generator = torch.get_rng_state()
     try:
-        with _training_flags(root, tracer), watched_assignments(root, tracer.notes):
+        with _training_flags(root, tracer), watched_assignments(root, tracer.notes), answered_isinstance(root):
             graph = tracer.trace(root)
     except _TRACING_ERRORS as error:
         raise TraceError(f"{type(root).__name__} cannot be traced: {failing_line(error)}. {_ADVICE}") from error

@@ -122,6 +122,11 @@ class Translation:
             return constant_array(tensor).item()
         return self.emission.value(tensor)
 
+    def buffer(self, i: int) -> Any:
+        """Like `value`, for an input that is not trained: a constant becomes a buffer."""
+        tensor = self.node.inputs[i]
+        return self.emission.access(tensor, trained=False) if isinstance(tensor, gs.Constant) else self.value(i)
+
     def parameter(self, i: int, transpose: bool = False) -> nn.Parameter:
         """A constant as a Parameter: the module's own where it still is that; else new, like what it was made from."""
         return self.emission.parameter(self._constant(i), transpose)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from tests.graphmorph.torch_door.exportable import (
     Several,
     Unknown,
     Untraceable,
+    off_by_a_little,
     stack,
 )
 from tests.graphmorph.wrong_passes import WrongCleanUp, WrongFold, install
@@ -287,23 +287,6 @@ def test_a_batch_that_is_not_free(path: Path) -> None:
     with pytest.raises(GraphmorphError, match="batch was to be free, but the module itself runs at no other size"):
         graphmorph.export(FixedBatch(), path, torch.ones(2, 4), dynamic_batch=True, exporter="legacy")
     assert list(path.parent.iterdir()) == []
-
-
-Write = Callable[..., dict[str, str]]
-
-
-def off_by_a_little(write: Write) -> Write:
-    def wrong(flat: nn.Module, *arguments: Any) -> dict[str, str]:
-        weights = next(flat.parameters())
-        right = weights.detach().clone()
-        with torch.no_grad():
-            weights[0] *= 1.001
-            try:
-                return write(flat, *arguments)
-            finally:
-                weights.copy_(right)
-
-    return wrong
 
 
 @pytest.mark.parametrize("module", [conv_norm(), Untraceable().eval()])

@@ -33,7 +33,8 @@ def batch_normalization(t: Translation) -> fx.Node:
     cls = _BATCH.get(rank) if rank is not None else _former_class(t)
     if not constant or cls is None:
         require(t, not training, "it is in training mode, and its parameters or the rank of its input are not known")
-        x, scale, bias, mean, variance = (t.value(index) for index in range(5))
+        x, scale, bias = (t.value(index) for index in range(3))
+        mean, variance = t.buffer(3), t.buffer(4)
         return t.call(functional.batch_norm, x, mean, variance, scale, bias, training=False, eps=epsilon)
     return t.layer(lambda: _batch_module(t, cls, epsilon, training))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -80,3 +81,22 @@ class Unknown(nn.Module):
 def stack(*layers: nn.Module, example: Tensor) -> nn.Sequential:
     """Layers in a row, normalisations with statistics of their own."""
     return randomise(nn.Sequential(*layers), 0, example)
+
+
+Write = Callable[..., dict[str, str]]
+
+
+def off_by_a_little(write: Write) -> Write:
+    """An exporter that writes one row of weights wrong."""
+
+    def wrong(flat: nn.Module, *arguments: Any) -> dict[str, str]:
+        weights = next(flat.parameters())
+        right = weights.detach().clone()
+        with torch.no_grad():
+            weights[0] *= 1.001
+            try:
+                return write(flat, *arguments)
+            finally:
+                weights.copy_(right)
+
+    return wrong

@@ -15,20 +15,32 @@ from tests.graphmorph.torch_door.identity_law import check_identity, same
 from tests.graphmorph.torch_door.programs import images, program, rows
 
 
-def checks_types(m: Any, x: Any) -> Any:
-    assert isinstance(x, torch.Tensor)
-    assert torch.is_tensor(x)
-    assert not isinstance(x, nn.Parameter)
-    assert isinstance(x.shape, torch.Size | tuple)
-    assert isinstance(x.shape[0], int)
-    assert not isinstance(x.shape[0], torch.Tensor)
-    assert isinstance(x.chunk(2, 1), tuple | list)
-    return x * 2 if isinstance(x, torch.Tensor) else x
+class ChecksTypes(nn.Module):
+    def forward(self, x: Any) -> Any:
+        assert isinstance(x, torch.Tensor)
+        assert torch.is_tensor(x)
+        assert not isinstance(x, nn.Parameter)
+        assert isinstance(x.shape, torch.Size | tuple)
+        assert isinstance(x.shape[0], int)
+        assert not isinstance(x.shape[0], torch.Tensor)
+        assert isinstance(x.chunk(2, 1), tuple | list)
+        assert isinstance(3, int)
+        assert not isinstance("x", torch.Tensor)
+        return x * 2 if isinstance(x, torch.Tensor) else x
 
 
 def test_isinstance_sees_the_type_of_the_value() -> None:
-    again = check_identity(program(checks_types), rows())
+    again = check_identity(ChecksTypes(), rows())
     same(again(rows()), rows() * 2)
+    assert "isinstance" not in globals()
+
+
+def powers(m: Any, x: Any) -> Any:
+    return torch.pow(x, 2) + torch.remainder(x, 2.0) + torch.where(x > 0, x, 0.0) + torch.float_power(x, 2)
+
+
+def test_compiled_functions_meet_stand_ins() -> None:
+    check_identity(program(powers), rows())
 
 
 def loops(m: Any, x: Any) -> Any:

@@ -62,7 +62,7 @@ def test_the_round_trip_is_the_identity(plan: list[Step], shape: str, train: boo
 
 
 def _doubled(graph: Graph, node: gs.Node, place: int) -> None:
-    half = gs.Constant(f"half_{place}", np.float32(0.5))
+    half = gs.Constant(f"half_{place}", np.asarray(0.5, np.float32))
     insert_behind(graph, node.outputs[0], [("Mul", f"{node.name}.halved_{place}", {}, [half])])
 
 
@@ -71,15 +71,15 @@ def _bypassed(graph: Graph, node: gs.Node, place: int) -> None:
         for index, tensor in enumerate(reader.inputs):
             if tensor is node.outputs[0]:
                 reader.inputs[index] = node.inputs[0]
-    node.outputs.clear()
-    graph.nodes[:] = [one for one in graph.nodes if one is not node]
+    node.inputs, node.outputs = [], []
+    graph.nodes = [one for one in graph.nodes if one is not node]
 
 
 def _substituted(graph: Graph, node: gs.Node, place: int) -> None:
-    fresh = gs.Node("Sigmoid", f"sigmoid_{place}", {}, [node.inputs[0]], list(node.outputs))
-    node.outputs.clear()
-    graph.nodes[[one is node for one in graph.nodes].index(True)] = fresh
-    fresh.outputs[:] = list(fresh.outputs)
+    source, output = node.inputs[0], node.outputs[0]
+    node.inputs, node.outputs = [], []
+    fresh = gs.Node("Sigmoid", f"sigmoid_{place}", {}, [source], [output])
+    graph.nodes = [fresh if one is node else one for one in graph.nodes]
 
 
 def _one_reader_halved(graph: Graph, node: gs.Node, place: int) -> None:
@@ -88,15 +88,17 @@ def _one_reader_halved(graph: Graph, node: gs.Node, place: int) -> None:
         return
     reader = readers[place % len(readers)]
     output = gs.Variable(f"one_{place}", np.float32)
-    half = gs.Constant(f"half_one_{place}", np.float32(0.5))
+    half = gs.Constant(f"half_one_{place}", np.asarray(0.5, np.float32))
     graph.nodes.append(gs.Node("Mul", f"one_reader_{place}", {}, [node.outputs[0], half], [output]))
-    reader.inputs[:] = [output if t is node.outputs[0] else t for t in reader.inputs]
+    reader.inputs = [output if t is node.outputs[0] else t for t in reader.inputs]
 
 
 def _edit(graph: Graph, kind: str, place: int) -> None:
     """One edit at a node that takes a tensor and gives one of the same shape."""
     outputs = {t.name for t in graph.outputs}
     nodes = [n for n in graph.nodes if len(n.outputs) == 1 and n.outputs[0].name not in outputs]
+    if kind == "bypassed":
+        nodes = [n for n in nodes if n.outputs[0].name not in graph.traced.shape_read]
     if kind in ("bypassed", "substituted"):
         nodes = [n for n in nodes if n.op in ("Relu", "Identity", "Dropout", "BatchNormalization", "HardSwish", "Neg")]
     nodes = [n for n in nodes if n.outputs[0].dtype == np.float32 and not isinstance(n.inputs[0], gs.Constant)]
@@ -117,8 +119,8 @@ def test_an_edited_graph_becomes_what_it_says(plan: list[Step], edits: list[tupl
     module = RandomModule(plan, "distinct").eval()
     graph = trace(module, images())
     assume(not opaque_reasons(graph))
-    for kind, place in edits:
-        _edit(graph, kind, place)
+    for number, (kind, place) in enumerate(edits):
+        _edit(graph, kind, place + 100 * number)
     graph.toposort()
     expected = run_lowered(graph, images())[:3]
     try:
@@ -138,7 +140,7 @@ def test_an_edited_graph_becomes_what_it_says(plan: list[Step], edits: list[tupl
 def assert_unedited_layers_are_the_same(module: nn.Module, again: nn.Module) -> None:
     ours = dict(module.named_modules())
     for path, layer in again.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d):
             assert layer is ours[path]
 
 
