@@ -38,8 +38,13 @@ class Margin:
     passage: Passage
 
 
-def padded(step: Border, form: Form, passage: Passage) -> Form | Margin:
-    """Apply a Pad: a form where the padding value is the bias, a margin still to be filled elsewhere."""
+def padded(step: Border, form: Form, passage: Passage, *, written: bool) -> Form | Margin:
+    """Apply a Pad: a form where the padding value is the bias, a margin still to be filled elsewhere.
+
+    written: a ScatterND fills the border later, be it with what is there already (a bias of 0).
+    """
+    if written:
+        return _open_margin(step, form, passage)
     kernel = shift(form.channels, step.begin, step.end)
     try:
         return applied(kernel, form, None, passage, outside=step.value)

@@ -193,8 +193,18 @@ class Search:
         if isinstance(step, Border):
             if len(step.begin) != first.rank:
                 raise InexactError(f"Pad has {len(step.begin)} spatial axes on a tensor of {first.rank}")
-            return padded(step, first, Passage(name, 0.0, step.data, name if name != cone.root else None))
+            passage = Passage(name, 0.0, step.data, name if name != cone.root else None)
+            return padded(step, first, passage, written=self._is_written(name))
         return self._window(step, first, name, cone)
+
+    def _is_written(self, name: str) -> bool:
+        """Whether a ScatterND writes into a tensor, or into a transpose of it."""
+        for reader in self.facts.readers[name]:
+            output = reader.node.outputs[0].name if reader.node.outputs else ""
+            step = self.steps.get(output)
+            if isinstance(step, Scatter) or (isinstance(step, Permute) and self._is_written(output)):
+                return reader.index == 0
+        return False
 
     def _window(self, step: Window, form: Form, name: str, cone: Cone) -> Form:
         if step.kernel.in_channels != form.channels or step.kernel.rank != form.rank:

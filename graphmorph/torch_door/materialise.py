@@ -61,6 +61,9 @@ class Materialiser:
         """What the graph's outputs are called now, by the names that they were traced under."""
         if self.record is None:
             return {}
+        if len(self.graph.outputs) != len(self.record.output_names):
+            traced, left = len(self.record.output_names), len(self.graph.outputs)
+            raise MaterialiseError(f"the graph has {left} outputs, and was traced with {traced}: keep them all")
         return dict(zip(self.record.output_names, (t.name for t in self.graph.outputs), strict=True))
 
     def module(self) -> MorphedModule:

@@ -1,6 +1,7 @@
 """What stands for a traced value in the user's forward.
 
-Assignments are traced as such. What Python has to know at once (how long something is, a size as an int) is taken from the example, and guarded by an assertion where another input could differ.
+Assignments are traced as such. What Python has to know at once (how long something is, a size as an int, what it is an
+instance of) is taken from the example, and guarded by an assertion where another input could differ.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -133,7 +134,8 @@ class ModuleTracer(fx.Tracer):
         if name not in self.fixed:
             return super()._proxy_placeholder(name, concrete_args, sig, fn_for_analysis)
         value, default = self.fixed[name], sig.parameters[name].default
-        given = self.create_proxy("placeholder", name, () if default is sig.empty else (default,), {})
+        kind = fn_for_analysis.__annotations__.get(name)
+        given = self.create_proxy("placeholder", name, () if default is sig.empty else (default,), {}, type_expr=kind)
         message = f"{name} was {value!r} when this module was traced, and has to be"
         leaves = pytree.tree_leaves(value)
         if value is None:
@@ -245,9 +247,21 @@ def trace_program(
             f"{type(root).__name__} draws random numbers that depend on no input (torch.rand, torch.randn ...): tracing "
             f"would freeze them. {_ADVICE}"
         )
+    _resolve_annotations(root, graph)
     constants = {name: value for name, value in left.items() if isinstance(value, torch.Tensor)}
     notes, gradients = list(dict.fromkeys(tracer.notes)), list(dict.fromkeys(tracer.other_gradients))
     return TracedProgram(graph, constants, notes, sorted(tracer.branched), gradients)
+
+
+def _resolve_annotations(root: nn.Module, graph: fx.Graph) -> None:
+    """Annotations that are text (from __future__ import annotations) become types: torch.jit.script reads them."""
+    try:
+        hints = typing.get_type_hints(type(root).forward)
+    except (NameError, TypeError, AttributeError, SyntaxError):
+        hints = {}
+    for node in graph.nodes:
+        if isinstance(node.type, str):
+            node.type = hints.get("return" if node.op == "output" else str(node.target))
 
 
 @contextmanager

@@ -47,8 +47,10 @@ def _reversed(b: Builder) -> Parts:
 
 @broken("border of zeros under a bias")
 def _zeros(b: Builder) -> Parts:
+    """Zeros around the output of a convolution are its zero padding, but never that of the convolution's own input."""
     inner, bias = biased(b, image(b), 4)
-    return _over(b, filled(b, inner, AMOUNTS, np.zeros_like(bias)))
+    outer = b.conv(filled(b, inner, AMOUNTS, np.zeros_like(bias)), 4, [3, 3])
+    return Parts((outer.name,), (outer.name, inner.name))
 
 
 @broken("constants written inside the border")

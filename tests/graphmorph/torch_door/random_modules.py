@@ -52,7 +52,9 @@ class RandomModule(nn.Module):
         last = values[-3:]
         if self.shape == "distinct":
             return tuple(value + 0.25 for value in last)
-        return {"tuple": tuple(last), "dict": {"a": last[0], "b": [last[1], (last[-1], 3)]}, "one": last[-1]}[self.shape]
+        return {"tuple": tuple(last), "dict": {"a": last[0], "b": [last[1], (last[-1], 3)]}, "one": last[-1]}[
+            self.shape
+        ]
 
 
 def _layers(name: str) -> nn.ModuleDict:
@@ -79,7 +81,17 @@ def _layer(m: Any, x: Any, y: Any, place: int) -> Any:
     return m.blocks[place]["layer"](x)
 
 
-for _name in ("conv", "norm", "block", "linear", "relu_layer", "relu_in_place", "hardswish_in_place", "silu", "dropout"):
+for _name in (
+    "conv",
+    "norm",
+    "block",
+    "linear",
+    "relu_layer",
+    "relu_in_place",
+    "hardswish_in_place",
+    "silu",
+    "dropout",
+):
     _STEPS[_name] = _layer
 for _name in ("identity", "pooled"):
     _STEPS[_name] = _layer

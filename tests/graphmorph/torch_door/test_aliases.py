@@ -45,8 +45,6 @@ def base_read_between_two_writes(m: Any, x: Any) -> Any:
     return z, y, v
 
 
-
-
 def expanded(m: Any, x: Any) -> Any:
     y = x * 1.0
     up = y.unsqueeze(0)

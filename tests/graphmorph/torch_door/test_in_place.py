@@ -170,7 +170,9 @@ def test_a_write_does_not_reach_the_input_once_the_node_between_them_is_gone() -
 
 
 def test_a_write_does_not_reach_a_parameter_once_the_node_between_them_is_gone() -> None:
-    module = program(lambda m, x: m.act(m.scale * 1.0) + x, scale=nn.Parameter(-torch.ones(6)), act=nn.ReLU(inplace=True))
+    module = program(
+        lambda m, x: m.act(m.scale * 1.0) + x, scale=nn.Parameter(-torch.ones(6)), act=nn.ReLU(inplace=True)
+    )
     graph = trace(module, rows())
     bypass(graph, "mul")
     again = materialise(graph)

@@ -107,7 +107,9 @@ def test_a_shared_module_goes_only_with_its_last_call() -> None:
     assert list(again.state_dict()) == list(module.state_dict())
 
 
-@pytest.mark.parametrize("name", ["features.0.extra", "second.extra.deep", "head.fc", "unused.extra", "scale.x", "forward"])
+@pytest.mark.parametrize(
+    "name", ["features.0.extra", "second.extra.deep", "head.fc", "unused.extra", "scale.x", "forward"]
+)
 def test_new_modules_never_take_the_place_of_others(name: str) -> None:
     module = SmallNet().eval()
     module.unused = nn.Linear(2, 2)

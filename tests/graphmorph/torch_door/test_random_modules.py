@@ -103,12 +103,16 @@ def _edit(graph: Graph, kind: str, place: int) -> None:
         nodes = [n for n in nodes if n.op in ("Relu", "Identity", "Dropout", "BatchNormalization", "HardSwish", "Neg")]
     nodes = [n for n in nodes if n.outputs[0].dtype == np.float32 and not isinstance(n.inputs[0], gs.Constant)]
     if nodes:
-        edit = {"doubled": _doubled, "bypassed": _bypassed, "substituted": _substituted, "one": _one_reader_halved}[kind]
+        edit = {"doubled": _doubled, "bypassed": _bypassed, "substituted": _substituted, "one": _one_reader_halved}[
+            kind
+        ]
         edit(graph, nodes[place % len(nodes)], place)
 
 
 EDITS = st.lists(
-    st.tuples(st.sampled_from(["doubled", "bypassed", "substituted", "one"]), st.integers(0, 40)), min_size=1, max_size=3
+    st.tuples(st.sampled_from(["doubled", "bypassed", "substituted", "one"]), st.integers(0, 40)),
+    min_size=1,
+    max_size=3,
 )
 
 

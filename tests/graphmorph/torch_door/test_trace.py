@@ -58,7 +58,7 @@ def test_a_single_tensor_needs_no_tuple() -> None:
 
 @pytest.mark.parametrize("inputs", [(), (1, 2, 3), {"y": rows()}], ids=str)
 def test_inputs_that_do_not_fit_are_refused(inputs: Any) -> None:
-    with pytest.raises(UsageError, match="do not fit SmallNet.forward"):
+    with pytest.raises(UsageError, match=r"do not fit SmallNet\.forward"):
         trace(SmallNet().eval(), inputs)
 
 
@@ -123,7 +123,9 @@ def test_random_numbers_that_depend_on_no_input_are_refused() -> None:
     assert torch.equal(generator, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("draw", [torch.randn_like, torch.bernoulli, F.dropout, torch.rand_like], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "draw", [torch.randn_like, torch.bernoulli, F.dropout, torch.rand_like], ids=lambda f: f.__name__
+)
 def test_random_numbers_that_depend_on_an_input_are_drawn_anew(draw: Any) -> None:
     check_identity(program(lambda m, x: x + draw(x.sigmoid())), rows())
 
@@ -180,7 +182,11 @@ def arithmetic(m: Any, x: Any) -> Any:
     batch, channels, height, width = x.size()
     y = x.view(batch, 2, channels // 2, height, width).transpose(1, 2).contiguous().view(batch, -1, height, width)
     z = F.interpolate(y, size=(height * 2, x.shape[3] * 2)).flatten(2).mean(-1, keepdim=True)
-    return y * (channels**-0.5) + z.view(batch, channels, 1, 1).expand_as(x) / x.numel() * x.size(0), x.shape[2:], x.dim()
+    return (
+        y * (channels**-0.5) + z.view(batch, channels, 1, 1).expand_as(x) / x.numel() * x.size(0),
+        x.shape[2:],
+        x.dim(),
+    )
 
 
 @pytest.mark.parametrize("sizes", [(1, 8), (7, 8), (3, 11)], ids=str)
@@ -229,7 +235,9 @@ def test_other_element_types(dtype: torch.dtype) -> None:
 
 
 def test_complex_numbers_pass_through() -> None:
-    module = program(lambda m, x: torch.view_as_real(torch.fft.fft(x) * m.w).sum(-1), w=nn.Parameter(torch.ones(6) * 1j))
+    module = program(
+        lambda m, x: torch.view_as_real(torch.fft.fft(x) * m.w).sum(-1), w=nn.Parameter(torch.ones(6) * 1j)
+    )
     check_identity(module, rows())
 
 

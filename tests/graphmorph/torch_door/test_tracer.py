@@ -37,7 +37,11 @@ def test_a_leaf_module_by_the_object() -> None:
 def test_modules_called_several_times() -> None:
     shared = nn.Linear(6, 6)
     module = program(
-        lambda m, x: m.drop(m.b(m.drop(m.a(m.box[0](x))))), a=shared, b=shared, box=nn.ModuleList([shared]), drop=nn.Dropout()
+        lambda m, x: m.drop(m.b(m.drop(m.a(m.box[0](x))))),
+        a=shared,
+        b=shared,
+        box=nn.ModuleList([shared]),
+        drop=nn.Dropout(),
     )
     again = check_identity(module, rows())
     assert again.a is again.b is again.box[0] is shared
@@ -80,7 +84,9 @@ def test_a_module_with_a_state_dict_of_its_own_is_kept_whole() -> None:
 
 def test_state_dict_hooks_live_on() -> None:
     module = SmallNet()
-    module.features._register_state_dict_hook(lambda m, state, prefix, local: state.update({f"{prefix}extra": state.__len__()}))
+    module.features._register_state_dict_hook(
+        lambda m, state, prefix, local: state.update({f"{prefix}extra": state.__len__()})
+    )
     module.register_state_dict_post_hook(lambda m, state, prefix, local: state.update({"root": len(state)}))
     loaded: list[str] = []
     module.features.register_load_state_dict_post_hook(lambda m, keys: loaded.append("features"))
