@@ -30,7 +30,7 @@ def watched_assignments(root: nn.Module, notes: list[str]) -> Iterator[None]:
         state = module._buffers.get(name, module._parameters.get(name))
         if state is None:
             notes.append(f"forward of {type(module).__name__} sets self.{name}: the materialised module does not")
-            assign(module, name, value)
+            assign(module, name, value)  # type: ignore[arg-type]
         elif not _is_same_tensor(root, value.node, state):
             raise fx.proxy.TraceError(
                 f"it assigns to self.{name}, which a graph cannot; write into it: self.{name}.copy_(...)"

@@ -7,6 +7,7 @@ nodes themselves are kept.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from torch import fx, nn
@@ -38,7 +39,7 @@ class MorphedModule(fx.GraphModule):
         for kind in ("_modules", "_parameters", "_buffers"):
             for name in self.__dict__[kind]:
                 if hasattr(type(self), name) or name in self.__dict__:
-                    setattr(type(self), name, property(lambda self, kind=kind, name=name: self.__dict__[kind][name]))
+                    setattr(type(self), name, property(_item(kind, name)))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> MorphedModule:
         made = MorphedModule.__new__(MorphedModule)
@@ -62,6 +63,10 @@ class MorphedModule(fx.GraphModule):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return self.__reduce__()
+
+
+def _item(kind: str, name: str) -> Callable[[MorphedModule], Any]:
+    return lambda module: module.__dict__[kind][name]
 
 
 #: What a GraphModule has besides its tree, made anew for each.

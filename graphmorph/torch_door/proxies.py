@@ -21,6 +21,8 @@ _UNPACK = dis.opmap["UNPACK_SEQUENCE"]
 class TracedValue(fx.Proxy):
     """A proxy whose assignments are traced: `x += y` and `x[i] = y` write into x, and others may read x."""
 
+    tracer: Any
+
     def __getattr__(self, name: str) -> TracedAttribute:
         return TracedAttribute(self, name)
 

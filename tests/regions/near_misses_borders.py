@@ -50,7 +50,7 @@ def _zeros(b: Builder) -> Parts:
     """Zeros around the output of a convolution are its zero padding, but never that of the convolution's own input."""
     inner, bias = biased(b, image(b), 4)
     outer = b.conv(filled(b, inner, AMOUNTS, np.zeros_like(bias)), 4, [3, 3])
-    return Parts((outer.name,), (outer.name, inner.name))
+    return Parts((outer.name,), (outer.name,))
 
 
 @broken("constants written inside the border")
