@@ -18,7 +18,7 @@ from graphmorph.errors import (
     VerificationError,
 )
 from graphmorph.manager import PassManager, Progress, RunResult, SiteKey
-from graphmorph.proof import Proof
+from graphmorph.proof import Proof, ProofOptions
 from graphmorph.proof.verdict import Limits
 from graphmorph.report import Report, RewriteReport
 from graphmorph.rewrite import Rewrite
@@ -26,6 +26,7 @@ from graphmorph.rollback import find_guilty
 from graphmorph.runtime import Runtime
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from graphmorph.torch_door.examples import ExampleInputs
@@ -61,6 +62,9 @@ class ModuleOptions:
     max_rewrites: int | None = None
     progress: Progress | None = None
 
+    def __post_init__(self) -> None:
+        ProofOptions(samples=self.samples, rtol=self.limits.rtol, atol=self.limits.atol)  # checks them
+
 
 def rewrite_module(module: nn.Module, passes: Sequence[Rewrite], options: ModuleOptions) -> MorphedModule:
     """A module with the rewrites of some passes, proven; the original is untouched unless in_place.
@@ -86,8 +90,8 @@ def refuse_training(module: nn.Module) -> None:
     training = [path for path, one in module.named_modules() if isinstance(one, kinds) and one.training]
     if module.training and training:
         raise RefusedError(
-            f"{type(module).__name__} is in training mode: its {len(training)} batch normalisations ({training[0]} ...) "
-            "go by the statistics of each batch and cannot be folded. Call module.eval() first; nothing was changed"
+            f"{type(module).__name__} is in training mode: its {len(training)} batch normalisations ({training[0]} "
+            "...) go by the statistics of each batch and cannot be folded. Call module.eval() first; nothing was changed"
         )
 
 
@@ -192,7 +196,21 @@ def _apart(made: MorphedModule, original: nn.Module) -> MorphedModule:
         key: one for key, one in memo.items() if not any(id(t) in tensors for t in (*one.parameters(), *one.buffers()))
     }
     memo |= {id(t): t for t in (*made.parameters(), *made.buffers()) if id(t) not in tensors}
-    return copy.deepcopy(made, memo)
+    memo |= {id(t): t.detach().clone() for t in _computed_tensors(made)}
+    try:
+        return copy.deepcopy(made, memo)
+    except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise UsageError(
+            f"{type(original).__name__} cannot be copied ({error}): in_place=True rewrites it without a copy"
+        ) from error
+
+
+def _computed_tensors(module: nn.Module) -> list[torch.Tensor]:
+    """Tensors that hooks keep beside the parameters (pruning, weight normalisation), which torch does not copy."""
+    import torch
+
+    held = [*module.buffers(), *(value for one in module.modules() for value in one.__dict__.values())]
+    return [value for value in held if isinstance(value, torch.Tensor) and not value.is_leaf]
 
 
 def _parts(module: nn.Module) -> set[int]:

@@ -86,7 +86,7 @@ def fuse(
 def fuse(model: Model, output: str | os.PathLike[str] | None = None, **options: Any) -> FuseResult: ...
 
 
-def fuse(
+def fuse(  # type: ignore[misc] # the overloads take any option, which this one then checks
     model: Any,
     output: Any = None,
     *,
@@ -189,7 +189,7 @@ def expand(
 def expand(model: Model, output: str | os.PathLike[str] | None = None, **options: Any) -> FuseResult: ...
 
 
-def expand(
+def expand(  # type: ignore[misc]
     model: Any,
     output: Any = None,
     *,

@@ -66,7 +66,7 @@ class SiteBuilder:
     def dtype(self, tensor: gs.Tensor) -> torch.dtype:
         return self.types.dtype(tensor)
 
-    def axis(self, tensor: gs.Tensor, dim: int) -> int:
+    def axis(self, tensor: gs.Tensor, dim: Any) -> int:
         """A dimension counted from the front."""
         rank = self.rank(tensor)
         self.require(isinstance(dim, int) and -rank <= dim < rank, f"dimension {dim} of a tensor of rank {rank}")
@@ -95,11 +95,8 @@ class SiteBuilder:
         dtype: torch.dtype = _RESULT,
     ) -> gs.Variable:
         """A node with one output; its type is that of the torch result unless given."""
-        if shape is _RESULT and dtype is _RESULT:
-            output = self._output(*self.types.described(self._single()))
-        else:
-            sizes = self.types.described(self._single())[0] if shape is _RESULT else shape
-            output = self._output(sizes, self.result_dtype if dtype is _RESULT else dtype)
+        sizes = self.types.described(self._single())[0] if shape is _RESULT else shape
+        output = self._output(sizes, self.result_dtype if dtype is _RESULT else dtype)
         self._add(op, inputs, attrs, [output])
         return output
 
@@ -166,7 +163,7 @@ class SiteBuilder:
         """A constant vector of int64."""
         return self.constant(list(values), np.int64)
 
-    def scalar(self, value: float | int | bool, like: gs.Tensor) -> gs.Constant:
+    def scalar(self, value: Any, like: gs.Tensor) -> gs.Constant:
         """A Python number in the element type of a tensor, as torch's weak scalars are.
 
         Raises:

@@ -51,7 +51,7 @@ def array_of(tensor: torch.Tensor) -> np.ndarray:
     if plain.device.type != "cpu":
         plain = plain.cpu()
     plain = plain.resolve_conj().resolve_neg()
-    dtype = numpy_dtype(plain.dtype)
+    dtype: Any = numpy_dtype(plain.dtype)
     if plain.dtype in (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2):
         carrier = torch.int16 if plain.dtype == torch.bfloat16 else torch.uint8
         return np.asarray(plain.view(carrier).numpy().view(dtype))

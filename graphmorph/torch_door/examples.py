@@ -61,7 +61,10 @@ def fixed_arguments(module: nn.Module, inputs: Mapping[str, Any]) -> dict[str, A
 
 def unused_variadics(module: nn.Module) -> dict[str, Any]:
     """*args and **kwargs of forward, which get nothing, by the names of their placeholders."""
-    kinds: dict[Any, tuple[str, Any]] = {inspect.Parameter.VAR_POSITIONAL: ("*", ()), inspect.Parameter.VAR_KEYWORD: ("**", {})}
+    kinds: dict[Any, tuple[str, Any]] = {
+        inspect.Parameter.VAR_POSITIONAL: ("*", ()),
+        inspect.Parameter.VAR_KEYWORD: ("**", {}),
+    }
     parameters = inspect.signature(module.forward).parameters.values()
     return {kinds[p.kind][0] + p.name: kinds[p.kind][1] for p in parameters if p.kind in kinds}
 

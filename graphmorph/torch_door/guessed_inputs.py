@@ -46,19 +46,24 @@ def guessed_inputs(module: nn.Module) -> tuple[torch.Tensor, ...]:
 def _candidates(module: nn.Module) -> Iterator[torch.Tensor]:
     """Inputs for the first layers that the module defines."""
     like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*sizes: int) -> torch.Tensor:
+        return torch.randn(sizes, generator=generator).to(like)
+
     for layer in module.modules():
         if isinstance(layer, nn.modules.conv._ConvNd):
             rank = len(layer.kernel_size)
             for size in {1: _SEQUENCES, 2: _IMAGES, 3: _VOLUMES}[rank]:
-                yield torch.randn(_BATCH, layer.in_channels, *(size,) * rank).to(like)
+                yield drawn(_BATCH, layer.in_channels, *(size,) * rank)
             return
         if isinstance(layer, nn.Linear):
-            yield torch.randn(_BATCH, layer.in_features).to(like)
-            yield torch.randn(_BATCH, _SEQUENCES[2], layer.in_features).to(like)
+            yield drawn(_BATCH, layer.in_features)
+            yield drawn(_BATCH, _SEQUENCES[2], layer.in_features)
             return
         if isinstance(layer, nn.Embedding):
             yield torch.zeros(_BATCH, _SEQUENCES[2], dtype=torch.int64, device=like.device)
             return
         if isinstance(layer, nn.BatchNorm2d):
-            yield torch.randn(_BATCH, layer.num_features, _IMAGES[1], _IMAGES[1]).to(like)
+            yield drawn(_BATCH, layer.num_features, _IMAGES[1], _IMAGES[1])
             return

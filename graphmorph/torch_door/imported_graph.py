@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx_graphsurgeon as gs
 
 from graphmorph.constant_folding import constant_node_values
@@ -13,7 +15,7 @@ from graphmorph.runtime.protocol import TensorFacts
 
 
 def with_known_shapes(graph: Graph) -> Graph:
-    """A copy whose tensors carry the types and sizes that shape inference finds; what Constant nodes hold is constant."""
+    """A copy whose tensors carry the types and sizes that shape inference finds; Constant nodes are constants."""
     prepared = graph.copy()
     outputs = [t for node in prepared.nodes for t in node.outputs if t.name]
     facts = {} if all(t.dtype is not None and t.shape is not None for t in outputs) else _inferred(prepared)
@@ -32,7 +34,7 @@ def with_known_shapes(graph: Graph) -> Graph:
     return prepared
 
 
-def _constant_value(node: gs.Node) -> object | None:
+def _constant_value(node: gs.Node) -> Any:
     """What a Constant node holds, or the constant that an Identity hands on: exporters share equal weights so."""
     if node.op == "Identity" and isinstance(node.inputs[0], gs.Constant):
         return node.inputs[0]

@@ -96,11 +96,11 @@ def _same_input(
     tensor: gs.Tensor, name: str, inside: Iterable[str], renamed: dict[str, gs.Tensor], record: TraceRecord
 ) -> bool:
     if name in record.parameters or name in record.literals or not name:
-        return tensor.name == name and _same_constant(tensor, record)
+        return bool(tensor.name == name) and _same_constant(tensor, record)
     if name in inside:
-        return tensor.name == name
+        return bool(tensor.name == name)
     known = renamed.setdefault(name, tensor)
-    return known.name == tensor.name
+    return bool(known.name == tensor.name)
 
 
 def _same_constant(tensor: gs.Tensor, record: TraceRecord) -> bool:

@@ -6,6 +6,7 @@ import inspect
 import operator
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import onnx_graphsurgeon as gs
@@ -66,8 +67,8 @@ def trace(
     if program.traced.other_gradients:
         warnings.warn(
             f"{type(module).__name__} switches gradients on or off (torch.no_grad ...) at "
-            f"{program.traced.other_gradients[0]}: the traced module computes the same, but its gradients follow the mode "
-            "that it is called in. Call .detach() on the results instead, or keep it whole with leaf_modules",
+            f"{program.traced.other_gradients[0]}: the traced module computes the same, but its gradients follow the "
+            "mode that it is called in. Call .detach() on the results instead, or keep it whole with leaf_modules",
             TraceWarning,
             stacklevel=2,
         )
@@ -271,8 +272,8 @@ class Lowering:
         return str(node.target) if node.op == "call_module" else node.name
 
     def _apply_rule(self, node: fx.Node, builder: SiteBuilder) -> Any:
-        args = fx.map_arg(node.args, self._argument)
-        kwargs = fx.map_arg(node.kwargs, self._argument)
+        args: Any = fx.map_arg(node.args, self._argument)
+        kwargs: Any = fx.map_arg(node.kwargs, self._argument)
         if "out" in kwargs and kwargs["out"] is not None:
             raise Unsupported("out= is not understood")
         if node.op == "call_module":
@@ -327,11 +328,8 @@ class Lowering:
 
     def _module_state(self, node: fx.Node) -> list[gs.Constant]:
         module = self.root.get_submodule(str(node.target))
-        state: list[gs.Constant] = []
-        for tensor in (*module.parameters(), *module.buffers()):
-            if numpy_dtype(tensor.dtype) is not None:
-                state.append(self.types.parameter(tensor, transposed=False))
-        return state
+        state = (*module.parameters(), *module.buffers())
+        return [self.types.parameter(t, transposed=False) for t in state if numpy_dtype(t.dtype) is not None]
 
     def _add_site(
         self,
@@ -348,7 +346,7 @@ class Lowering:
         rebinds: list[tuple[str, str]] = []
         fresh = dict(versions or {})
         for fake, tensor in zip(fakes_of(self._result(node)), tensors_of(value), strict=False):
-            fresh.setdefault(id(fake), tensor)  # type: ignore[arg-type]
+            fresh.setdefault(id(fake), tensor)
         for other in [*written, *(stale or [])]:
             for fake, old in zip(fakes_of(self._fake(other)), tensors_of(self.env[other]), strict=True):
                 old_names.append(old.name)
@@ -379,10 +377,10 @@ class Lowering:
             if any(id(fake) in changed for fake in fakes_of(self._fake(other))):
                 tensors = iter(tensors_of(self.env[other]))
                 new = {next(tensors).name: fresh.get(id(fake)) for fake in fakes_of(self._fake(other))}
-                self.env[other] = map_leaves(lambda leaf, new=new: _newer(leaf, new), self.env[other])
+                self.env[other] = map_leaves(partial(_newer, new), self.env[other])
 
     def _outputs(self, node: fx.Node) -> list[gs.Tensor]:
-        """Graph outputs are distinct, and made by a node: an Identity stands where the program returns anything else."""
+        """Graph outputs are distinct, and made by a node: an Identity stands where the program returns others."""
         outputs: dict[str, gs.Tensor] = {}
         produced = {t.name for made in self.nodes for t in made.outputs}
         by_name = {t.name: t for made in self.nodes for t in made.outputs}
@@ -429,7 +427,7 @@ def _own(value: Any, builder: SiteBuilder) -> Any:
     return map_leaves(alias, value)
 
 
-def _newer(leaf: Any, new: Mapping[str, gs.Tensor | None]) -> Any:
+def _newer(new: Mapping[str, gs.Tensor | None], leaf: Any) -> Any:
     if isinstance(leaf, gs.Tensor):
         return new.get(leaf.name) or leaf
     return leaf

@@ -208,8 +208,8 @@ class Materialiser:
         rebound = {before for _, before in site.rebinds}
         if rebound - names:
             raise MaterialiseError(
-                f"{site.fx_node.format_node()}: writes in place through a view, and what it writes into is read elsewhere "
-                "after a pass changed the graph; write the model without the in-place operation"
+                f"{site.fx_node.format_node()}: writes in place through a view, and what it writes into is read "
+                "elsewhere after a pass changed the graph; write the model without the in-place operation"
             )
         return {
             name: self.emission.graph.call_method("clone", (self._current(name, intact.renamed),))

@@ -1,5 +1,7 @@
 """Proof for live modules: original and candidate run on the same inputs in torch, in evaluation mode.
 
+Every run starts from the same random numbers and leaves no trace: what forward writes into buffers is put back.
+
 The judgement is that of `graphmorph.proof`: rounding alone first; where that does not suffice, the noise of the
 original, measured by moving its inputs in their last bit.
 """
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
 from graphmorph.proof.inputs import jitter
@@ -22,12 +25,16 @@ from graphmorph.proof.report import CaseReport, OutputReport, Proof
 from graphmorph.proof.verdict import Limits, judge_outputs, overall
 from graphmorph.torch_door.element_types import array_of, tensor_of
 from graphmorph.torch_door.examples import batch_of
+from graphmorph.torch_door.restoring import restored
 
 Inputs = Mapping[str, Any]
 Arrays = dict[str, np.ndarray]
 
 #: What running a module on other sizes than the example's may raise: then it is not made for them.
 _RUN_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
+
+#: Seed of what a module draws itself.
+_RANDOM = 0
 
 #: By how much spatial sizes are changed, in turn, to see that the rewrite holds for other sizes too.
 _OTHER_SIZES = (3, 2, 1)
@@ -84,7 +91,7 @@ def _judged(original: nn.Module, case: Case, expected: Arrays, got: Arrays, limi
     floors = {name: noise_floor(array, None) for name, array in expected.items()}
     outputs = judge_outputs(expected, got, floors, limits)
     if any(_is_numeric(report) for report in outputs) and not limits.given:
-        other = _outputs(original, _jittered(case.inputs, seed))
+        other = _moved_outputs(original, case.inputs, seed)
         raised = {n: np.maximum(floors[n], noise_floor(array, other.get(n))) for n, array in expected.items()}
         outputs = judge_outputs(expected, got, raised, limits, second_opinion=True)
     shapes = {name: tuple(leaf.shape) for name, leaf in _tensors(case.inputs).items()}
@@ -103,9 +110,12 @@ def _tensors(inputs: Any) -> dict[str, torch.Tensor]:
     return {name: leaf for name, leaf in named.items() if isinstance(leaf, torch.Tensor)}
 
 
-def _outputs(module: nn.Module, inputs: Inputs) -> Arrays:
+def _outputs(module: nn.Module, inputs: Inputs, parameters: Mapping[str, torch.Tensor] | None = None) -> Arrays:
+    """What a module gives, with other parameters where some are given."""
     given = pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, dict(inputs))
-    return {name: array_of(tensor) for name, tensor in _tensors(module(**given)).items()}
+    with undisturbed(module), _same_random_numbers(module):
+        outputs = module(**given) if parameters is None else functional_call(module, dict(parameters), (), given)
+    return {name: array_of(tensor) for name, tensor in _tensors(outputs).items()}
 
 
 def _cases(example: Inputs, samples: int, seed: int) -> Iterator[Case]:
@@ -140,13 +150,20 @@ def _drawn(example: Inputs, generator: torch.Generator, batch: int | None, times
     return {name: pytree.tree_map(draw, value) for name, value in example.items()}
 
 
-def _jittered(inputs: Inputs, seed: int) -> Inputs:
+def _moved_outputs(module: nn.Module, inputs: Inputs, seed: int) -> Arrays:
+    """What a module gives after its inputs moved by their last bit; where none is a float, its parameters."""
+    if any(leaf.is_floating_point() for leaf in _tensors(inputs).values()):
+        return _outputs(module, _jittered(dict(inputs), seed))
+    return _outputs(module, inputs, _jittered(dict(module.named_parameters()), seed))
+
+
+def _jittered(values: dict[str, Any], seed: int) -> dict[str, Any]:
     def moved(leaf: Any) -> Any:
         if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
             return leaf
         return tensor_of(jitter({"x": array_of(leaf)}, seed, None)["x"]).to(leaf.device)
 
-    return {name: pytree.tree_map(moved, value) for name, value in inputs.items()}
+    return {name: pytree.tree_map(moved, value) for name, value in values.items()}
 
 
 def _sizes_text(inputs: Inputs) -> str:
@@ -163,3 +180,28 @@ def evaluation(module: nn.Module) -> Iterator[None]:
     finally:
         for one, mode in modes:
             one.training = mode
+
+
+@contextmanager
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """Run a module, and undo what its forward wrote into buffers and attributes."""
+    before = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    try:
+        with restored(module):
+            yield
+    finally:
+        for buffer, value in before:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
+
+
+@contextmanager
+def _same_random_numbers(module: nn.Module) -> Iterator[None]:
+    """A module that is random in evaluation mode too draws the same in every run; the caller's numbers go on as before."""
+    tensors = (*module.parameters(), *module.buffers())
+    devices = sorted({tensor.device.index for tensor in tensors if tensor.is_cuda})
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(_RANDOM)
+        for index in devices:
+            torch.cuda.default_generators[index].manual_seed(_RANDOM)
+        yield

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch.nn.functional
+import torch
 from torch import fx
 
 #: Where functions are looked for by name: some of torch's are local functions, which pickle cannot find.

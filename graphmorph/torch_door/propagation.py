@@ -46,6 +46,8 @@ class FakeRun:
         self.done: dict[fx.Node, Execution] = {}
         self.real = real
         self._constants: dict[str, Any] = {}
+        self._mode: FakeTensorMode | None
+        self._state: dict[str, Any]
         if like is not None:
             self._mode, self._state = like._mode, like._state
             return

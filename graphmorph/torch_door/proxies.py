@@ -85,7 +85,8 @@ def _augmented(name: str) -> Callable[[TracedValue, Any], fx.Proxy]:
     function = getattr(operator, name)
 
     def traced(self: TracedValue, other: Any) -> fx.Proxy:
-        return self.tracer.create_proxy("call_function", function, (self, other), {})
+        written: fx.Proxy = self.tracer.create_proxy("call_function", function, (self, other), {})
+        return written
 
     return traced
 

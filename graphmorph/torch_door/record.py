@@ -41,7 +41,7 @@ class Site:
     """One fx node that gives tensors.
 
     order: its place in the program. arguments: what its argument nodes stood for at that moment. result: what it gave.
-    rebinds: tensors that are new versions of old ones it wrote into, as (new, old) names: the fx value is the old one's.
+    rebinds: tensors that are new versions of old ones it wrote into, as (new, old): the fx value is the old one's.
     written: names of the tensors it wrote into.
     """
 

@@ -21,7 +21,7 @@ _RULES: dict[Key, Rule] = {}
 
 
 def lowers(*functions: Callable[..., Any], methods: Iterable[str] = ()) -> Callable[[Rule], Rule]:
-    """Register a rule for functions and for tensor methods; it is called with a SiteBuilder and the call's arguments."""
+    """Register a rule for functions and for tensor methods; called with a SiteBuilder and the call's arguments."""
     keys = [("function", function) for function in functions] + [("method", name) for name in methods]
     return _registering(keys)
 

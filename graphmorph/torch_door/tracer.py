@@ -244,8 +244,8 @@ def trace_program(
         torch.set_rng_state(generator)
     if frozen:
         raise TraceError(
-            f"{type(root).__name__} draws random numbers that depend on no input (torch.rand, torch.randn ...): tracing "
-            f"would freeze them. {_ADVICE}"
+            f"{type(root).__name__} draws random numbers that depend on no input (torch.rand, torch.randn ...): "
+            f"tracing would freeze them. {_ADVICE}"
         )
     _resolve_annotations(root, graph)
     constants = {name: value for name, value in left.items() if isinstance(value, torch.Tensor)}

@@ -154,13 +154,14 @@ class Translation:
         twin.__dict__["_non_persistent_buffers_set"] = set(module._non_persistent_buffers_set)
         for name, tensor in tensors.items():
             if isinstance(tensor, nn.Parameter) or (tensor is None and name in twin._parameters):
-                twin._parameters[name] = tensor  # type: ignore[assignment]
+                twin._parameters[name] = tensor
             else:
                 twin._buffers[name] = tensor
         for name, setting in settings.items():
             setattr(twin, name, setting)
         if hasattr(twin, "_reversed_padding_repeated_twice"):
-            twin._reversed_padding_repeated_twice = [n for n in reversed(list(twin.padding)) for _ in range(2)]  # type: ignore[attr-defined]
+            padding: Any = twin.padding
+            twin.__dict__["_reversed_padding_repeated_twice"] = [n for n in reversed(padding) for _ in range(2)]
         return twin
 
     def following(self, op: str) -> gs.Node | None:

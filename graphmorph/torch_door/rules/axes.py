@@ -25,7 +25,7 @@ def permute(
 ) -> gs.Tensor:
     """torch.permute(x, (0, 2, 1)), x.permute(0, 2, 1)."""
     given = axes[0] if len(axes) == 1 and isinstance(axes[0], list | tuple) else axes
-    order = [site.axis(input, dim) for dim in (given if dims is None else dims)]  # type: ignore[arg-type]
+    order = [site.axis(input, dim) for dim in (given if dims is None else dims)]
     site.require(sorted(order) == list(range(site.rank(input))), f"permute by {order}")
     return _transposed(site, input, order) if order else input
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx_graphsurgeon as gs
 from torch import nn
@@ -81,7 +82,7 @@ def convolution_module(site: SiteBuilder, module: nn.Conv2d, input: gs.Tensor) -
 def _padded(site: SiteBuilder, module: nn.Conv2d, input: gs.Tensor) -> gs.Tensor:
     """Pad-19 by the module's own padding."""
     site.require(module.padding_mode in _PADDING_MODES, f"padding_mode {module.padding_mode}")
-    twice: list[int] = list(module._reversed_padding_repeated_twice)  # type: ignore[arg-type]
+    twice: list[int] = list(module._reversed_padding_repeated_twice)
     pairs = [(twice[i], twice[i + 1]) for i in range(0, len(twice), 2)][::-1]
     pads = [0, 0, *(begin for begin, _ in pairs), 0, 0, *(end for _, end in pairs)]
     sizes = [*site.dims(input)[:2], *(n + sum(p) for n, p in zip(site.sizes(input)[2:], pairs, strict=True))]
@@ -137,8 +138,9 @@ def transposed_convolution_module(
 ) -> gs.Tensor:
     """nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d."""
     site.require(output_size is None, "output_size is not understood; use output_padding")
+    padding: Any = module.padding
     weight = site.parameter(module.weight)
     bias = None if module.bias is None else site.parameter(module.bias)
     return _transposed(
-        site, input, weight, bias, module.stride, module.padding, module.output_padding, module.groups, module.dilation
+        site, input, weight, bias, module.stride, padding, module.output_padding, module.groups, module.dilation
     )

@@ -24,6 +24,7 @@ def dropout(
 
 @lowers_module(nn.Dropout)
 def dropout_module(site: SiteBuilder, module: nn.Dropout, input: gs.Tensor) -> gs.Tensor:
+    """In the mode of the module."""
     return dropout(site, input, module.p, module.training)
 
 
@@ -38,4 +39,5 @@ def channel_dropout(
 
 @lowers_module(nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 def channel_dropout_module(site: SiteBuilder, module: nn.Dropout2d, input: gs.Tensor) -> gs.Tensor:
+    """In the mode of the module."""
     return channel_dropout(site, input, module.p, module.training)

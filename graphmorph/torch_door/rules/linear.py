@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx_graphsurgeon as gs
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,7 +15,8 @@ from graphmorph.torch_door.rule_table import lowers, lowers_module
 @lowers_module(nn.Linear, nn.modules.linear.NonDynamicallyQuantizableLinear)
 def linear_module(site: SiteBuilder, module: nn.Linear, input: gs.Tensor) -> gs.Tensor:
     """weight: (out, in)."""
-    bias = None if module.bias is None else site.parameter(module.bias)
+    vector: torch.Tensor | None = module.bias
+    bias = None if vector is None else site.parameter(vector)
     return linear(site, input, site.parameter(module.weight), bias)
 
 

@@ -60,22 +60,26 @@ def flatten(site: SiteBuilder, input: gs.Tensor, start_dim: int = 0, end_dim: in
 
 @lowers_module(nn.Flatten)
 def flatten_module(site: SiteBuilder, module: nn.Flatten, input: gs.Tensor) -> gs.Tensor:
+    """nn.Flatten."""
     return flatten(site, input, module.start_dim, module.end_dim)
 
 
 @lowers(torch.unflatten, methods=("unflatten",))
 def unflatten(site: SiteBuilder, input: gs.Tensor, dim: int, sizes: Sequence[int]) -> gs.Tensor:
+    """Reshape-19; the sizes are those of the result."""
     site.axis(input, dim)
     return reshaped(site, input)
 
 
 @lowers_module(nn.Unflatten)
 def unflatten_module(site: SiteBuilder, module: nn.Unflatten, input: gs.Tensor) -> gs.Tensor:
+    """nn.Unflatten."""
     site.require(isinstance(module.dim, int), "named dimensions")
     return reshaped(site, input)
 
 
 @lowers(methods=("view_as", "reshape_as"))
 def view_as(site: SiteBuilder, input: gs.Tensor, other: gs.Tensor) -> gs.Tensor:
+    """To the traced shape of another tensor."""
     site.specialised("the shape of a reshape is that of another tensor")
     return reshaped(site, input)

@@ -17,7 +17,7 @@ from graphmorph.torch_door.rules.numpy_names import numpy_names
 
 def _normalised(site: SiteBuilder, op: str, input: gs.Tensor, dim: int | None) -> gs.Tensor:
     site.require(dim is not None, "no dim: torch guesses it from the rank")
-    axis = site.axis(input, dim)  # type: ignore[arg-type]
+    axis = site.axis(input, dim)
     return site.node(op, [site.cast(input, site.result_dtype)], {"axis": axis})
 
 
