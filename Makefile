@@ -29,8 +29,9 @@ lint: $(DEV) build ## ruff, then mypy on the package as it is installed
 	$(BIN)/python -m zipfile -e dist/graphmorph-*.whl build/typecheck
 	cd build/typecheck && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p graphmorph
 
-docs: $(CORE) ## regenerate docs/passes.md from the registry, and the README table from the benchmark results
+docs: $(TEST) ## regenerate docs/passes.md and docs/torch-rules.md, and the README table from the benchmark results
 	$(BIN)/python -m graphmorph.cli.passes_page docs/passes.md
+	$(BIN)/python -m graphmorph.cli.torch_rules_page docs/torch-rules.md
 	if [ -e benchmarks/results/fuse.json ]; then $(BIN)/python benchmarks/readme_table.py; fi
 
 bench: $(VENV)/.bench ## the comparison with other tools; writes benchmarks/results

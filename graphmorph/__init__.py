@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphmorph.pipeline import expand, fuse
     from graphmorph.proof import verify
     from graphmorph.rewrite import Refusal, Rewrite, Site
+    from graphmorph.torch_door import materialise, trace
 
 __version__ = "0.1.0"
 
@@ -38,8 +39,10 @@ _HOMES = {
     "inspect_kernels": "graphmorph.kernel_inspection",
     "inspect_model": "graphmorph.inspection",
     "load": "graphmorph.onnx_door",
+    "materialise": "graphmorph.torch_door",
     "prune_positions": "graphmorph.kernel_pruning",
     "save": "graphmorph.onnx_door",
+    "trace": "graphmorph.torch_door",
     "verify": "graphmorph.proof",
 }
 
@@ -58,8 +61,10 @@ __all__ = [
     "inspect_kernels",
     "inspect_model",
     "load",
+    "materialise",
     "prune_positions",
     "save",
+    "trace",
     "verify",
 ]
 

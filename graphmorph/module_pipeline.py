@@ -72,8 +72,10 @@ def rewrite_module(module: nn.Module, passes: Sequence[Rewrite], options: Module
     The report is `.report` of the result.
 
     Raises:
+        UsageError: the example inputs do not fit, or the module cannot be copied or has parameters without values.
         TraceError: the module cannot be traced.
         VerificationError: the result computes something else, and no single rewrites explain it.
+        GraphmorphError: nothing could be compared.
     """
     return _ModuleJob(module, list(passes), options).run()
 
@@ -90,8 +92,9 @@ def refuse_training(module: nn.Module) -> None:
     training = [path for path, one in module.named_modules() if isinstance(one, kinds) and one.training]
     if module.training and training:
         raise RefusedError(
-            f"{type(module).__name__} is in training mode: its {len(training)} batch normalisations ({training[0]} "
-            "...) go by the statistics of each batch and cannot be folded. Call module.eval() first; nothing was changed"
+            f"{type(module).__name__} is in training mode: its {len(training)} batch normalisations "
+            f"({training[0] or 'itself'} ...) go by the statistics of each batch and cannot be folded. Call "
+            "module.eval() first; nothing was changed"
         )
 
 
@@ -100,10 +103,12 @@ class _ModuleJob:
         from graphmorph.torch_door.examples import bound_inputs
         from graphmorph.torch_door.guessed_inputs import guessed_inputs
 
+        _require_values(module)
         self.module, self.passes, self.options = module, passes, options
         given = options.example_inputs
         self.example_inputs = guessed_inputs(module) if given is None else given
         self.example = bound_inputs(module, self.example_inputs)
+        self.trace_warnings: list[str] = []
         self.started = time.perf_counter()
 
     def run(self) -> MorphedModule:
@@ -124,9 +129,10 @@ class _ModuleJob:
         """Trace afresh, rewrite, and make a module of it."""
         from graphmorph.torch_door import materialise, trace
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TraceWarning)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             graph = trace(self.module, self.example_inputs, leaf_modules=self.options.leaf_modules)
+        self.trace_warnings = self.sorted_out(caught)
         limits = [n for n in (limit, self.options.max_rewrites) if n is not None]
         manager = PassManager(
             self.passes,
@@ -141,6 +147,14 @@ class _ModuleJob:
         result.notes.extend(graph.traced.notes if graph.traced is not None else [])
         made = materialise(graph)
         return result, made if self.options.in_place else _apart(made, self.module)
+
+    def sorted_out(self, caught: list[warnings.WarningMessage]) -> list[str]:
+        """The warnings of tracing. A deploy form is for the mode that was traced; what is to be trained is for both."""
+        trains = any(rewrite.grows for rewrite in self.passes)
+        for one in caught:
+            if not issubclass(one.category, TraceWarning) or (trains and not self.trace_warnings):
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        return [str(one.message) for one in caught if issubclass(one.category, TraceWarning)]
 
     def prove(self, made: nn.Module) -> Proof:
         from graphmorph.torch_door.module_proof import prove_module
@@ -167,7 +181,8 @@ class _ModuleJob:
 
         found = find_guilty(result.applied, proof.first_difference, attempt)
         if found is None:
-            raise VerificationError(f"the rewritten module computes something else: {proof.reason}")
+            why = "; ".join([proof.reason, *self.trace_warnings])
+            raise VerificationError(f"the rewritten module computes something else: {why}")
         made = {(r.pass_name, r.root): r for one in result.passes for r in one.rewrites}
         guilty = tuple(made[key] for key in found.guilty if key in made)
         names = ", ".join(f"{r.pass_name} at {r.root}" for r in guilty)
@@ -182,9 +197,19 @@ class _ModuleJob:
             passes=result.passes,
             rolled_back=list(guilty),
             proof=proof,
-            notes=result.notes,
+            notes=[*result.notes, *self.trace_warnings],
             seconds=time.perf_counter() - self.started,
         )
+
+
+def _require_values(module: nn.Module) -> None:
+    """Raises UsageError: parameters or buffers hold no numbers yet."""
+    from torch.nn.parameter import is_lazy
+
+    for path, tensor in (*module.named_parameters(), *module.named_buffers()):
+        if is_lazy(tensor) or tensor.is_meta:
+            why = "its size is not known before a first run" if is_lazy(tensor) else "it is on the meta device"
+            raise UsageError(f"{path} of {type(module).__name__} has no values: {why}")
 
 
 def _apart(made: MorphedModule, original: nn.Module) -> MorphedModule:

@@ -237,7 +237,7 @@ class Lowering:
         if not written:
             return []
         memory = set().union(*(storage_of(self._fake(arg)) for arg in written))
-        same = {id(leaf) for arg in written for leaf in pytree.tree_leaves(self._fake(arg))}
+        same = {id(leaf) for leaf in fakes_of(self._result(node))}  # these are what the node gives, from now on
         later = [n for n in self.env if any(self.order[user] > self.order[node] for user in n.users)]
         return [
             n
@@ -296,7 +296,7 @@ class Lowering:
 
     def _opaque(self, node: fx.Node, reason: str, stale: list[fx.Node] | None = None) -> None:
         """Carry a node through: every tensor it reads goes in, every tensor it gives or changes comes out."""
-        stale = stale or []
+        stale = [other for other in stale or [] if other not in self.program.executions[node].written]
         value = self._fake(node)
         read: dict[str, gs.Tensor] = {t.name: t for arg in node.all_input_nodes for t in tensors_of(self.env[arg])}
         read |= {t.name: t for other in stale for t in tensors_of(self.env[other])}

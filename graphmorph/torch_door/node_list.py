@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import fx
 
 #: Where functions are looked for by name: some of torch's are local functions, which pickle cannot find.

@@ -172,7 +172,7 @@ def stacked(m: Any, x: Any, y: Any, place: int) -> Any:
 @step
 def shuffled(m: Any, x: Any, y: Any, place: int) -> Any:
     b, c, h, w = x.size()
-    return x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, -1, h, w)
+    return x.contiguous().view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, -1, h, w)
 
 
 @step
@@ -205,7 +205,7 @@ def slice_written(m: Any, x: Any, y: Any, place: int) -> Any:
 
 @step
 def view_written(m: Any, x: Any, y: Any, place: int) -> Any:
-    z = x * 1.0
+    z = x.contiguous() * 1.0
     flat = z.view(z.size(0), -1)
     flat.add_(1.0)
     return z, flat.view(z.size(0), 4, 6, 6)

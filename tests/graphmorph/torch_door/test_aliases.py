@@ -87,6 +87,14 @@ def detached(m: Any, x: Any) -> Any:
     return y + y.data
 
 
+def views_written_into_each_other(m: Any, x: Any) -> Any:
+    """The version counter of one view counts for all: the one that is only read has a new value too."""
+    y = m.layer(x) * 1.0
+    other, target = y.detach(), y.unsqueeze(0).squeeze(0)
+    target.add_(other).mul_(0.5)
+    return other.neg(), target, y * 2
+
+
 def buffer_through_a_view(m: Any, x: Any) -> Any:
     m.table[0].add_(x.mean(0).detach())
     m.table[1:].mul_(0.5)
@@ -104,6 +112,7 @@ PROGRAMS = (
     copied_into_halves,
     identity_and_dropout,
     detached,
+    views_written_into_each_other,
     buffer_through_a_view,
 )
 

@@ -144,6 +144,16 @@ def test_a_buffer_that_forward_counts_in_is_counted_in() -> None:
     assert again.count is module.count
 
 
+def test_statistics_that_a_function_updates_twice() -> None:
+    def forward(m: Any, x: Any) -> Any:
+        n = m.norm
+        y = F.batch_norm(x, n.running_mean, n.running_var, n.weight, n.bias, m.training, 0.5)
+        y = F.batch_norm(y + 1, n.running_mean, n.running_var, None, None, m.training, 0.5)
+        return y + n.running_mean.view(-1, 1, 1)
+
+    check_identity(program(forward, norm=nn.BatchNorm2d(4)), images())
+
+
 def relu_of_norm(m: Any, x: Any) -> Any:
     y = m.conv(x)
     return m.act(m.norm(y)) + y

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, reject, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils import _pytree as pytree
@@ -47,7 +47,7 @@ def results(module: nn.Module, x: torch.Tensor) -> Any:
     return detached, [b for _, b in sorted(module.named_buffers())], x, gradients
 
 
-@settings(max_examples=60, **_OPTIONS)
+@settings(max_examples=40, **_OPTIONS)
 @given(plan=steps(), shape=st.sampled_from(["tuple", "dict", "one"]), train=st.booleans())
 def test_the_round_trip_is_the_identity(plan: list[Step], shape: str, train: bool) -> None:
     module = RandomModule(plan, shape).train(train)
@@ -56,7 +56,10 @@ def test_the_round_trip_is_the_identity(plan: list[Step], shape: str, train: boo
     for x in (images(), images(3)):
         reference = copy.deepcopy(module)
         copied = copy.deepcopy(again)
-        expected = results(reference, x)
+        try:
+            expected = results(reference, x)
+        except RuntimeError:
+            reject()  # autograd allows no write into some views
         assert_same_tree(expected, results(copied, x))
     assert_same_tree(results(copy.deepcopy(module), images()), results(again, images()))
 
@@ -116,7 +119,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=120, **_OPTIONS)
+@settings(max_examples=80, **_OPTIONS)
 @given(plan=steps(LOWERED), edits=EDITS)
 def test_an_edited_graph_becomes_what_it_says(plan: list[Step], edits: list[tuple[str, int]]) -> None:
     """onnxruntime runs the edited graph; the module that it becomes computes the same, whatever is written in place."""
