@@ -19,7 +19,6 @@ from graphmorph.module_pipeline import ModuleOptions, is_module, only_for_files,
 from graphmorph.onnx_door import load, model_bytes, save, stage
 from graphmorph.onnx_door.writer import StagedModel
 from graphmorph.proof import Proof, ProofOptions, ProofSession
-from graphmorph.proof.verdict import Limits
 from graphmorph.report import Report, RewriteReport
 from graphmorph.rewrite import Rewrite
 from graphmorph.rollback import find_guilty
@@ -133,22 +132,7 @@ def fuse(  # type: ignore[misc] # the overloads take any option, which this one 
     """
     passes = passes_for(only, skip, pass_options)
     if is_module(model):
-        options = ModuleOptions(
-            example_inputs=_example_inputs(output, example_inputs),
-            leaf_modules=leaf_modules,
-            keep=keep,
-            verify=verify,
-            certify=certify,
-            samples=samples,
-            seed=seed,
-            limits=Limits(rtol, atol),
-            in_place=in_place,
-            max_rewrites=max_rewrites,
-            progress=progress,
-        )
-        only_for_files(inputs=inputs, shapes=shapes, labels=labels, custom_ops=custom_ops or None)
         refuse_training(model)
-        return rewrite_module(model, passes, options)
     return _rewrite(
         model,
         output,
@@ -164,6 +148,8 @@ def fuse(  # type: ignore[misc] # the overloads take any option, which this one 
             custom_ops=custom_ops,
             labels=labels,
         ),
+        example_inputs=example_inputs,
+        leaf_modules=leaf_modules,
         keep=keep,
         verify=verify,
         certify=certify,
@@ -255,22 +241,6 @@ def expand(  # type: ignore[misc]
         "seed": seed,
     }
     passes = [registry.create(EXPAND_PASS, chosen)]
-    if is_module(model):
-        options = ModuleOptions(
-            example_inputs=_example_inputs(output, example_inputs),
-            leaf_modules=leaf_modules,
-            keep=keep,
-            verify=verify,
-            certify=certify,
-            samples=samples,
-            seed=proof_seed,
-            limits=Limits(rtol, atol),
-            in_place=in_place,
-            max_rewrites=max_rewrites,
-            progress=progress,
-        )
-        only_for_files(inputs=inputs, shapes=shapes, labels=labels, custom_ops=custom_ops or None)
-        return rewrite_module(model, passes, options)
     return _rewrite(
         model,
         output,
@@ -286,6 +256,8 @@ def expand(  # type: ignore[misc]
             custom_ops=custom_ops,
             labels=labels,
         ),
+        example_inputs=example_inputs,
+        leaf_modules=leaf_modules,
         keep=keep,
         verify=verify,
         certify=certify,
@@ -310,11 +282,13 @@ def _example_inputs(second: Any, by_name: ExampleInputs | None) -> ExampleInputs
 
 
 def _rewrite(
-    model: Model,
-    output: str | os.PathLike[str] | None,
+    model: Any,
+    output: Any,
     passes: Sequence[Rewrite],
     options: ProofOptions,
     *,
+    example_inputs: ExampleInputs | None,
+    leaf_modules: LeafModules,
     keep: Iterable[str],
     verify: bool,
     certify: bool,
@@ -322,8 +296,29 @@ def _rewrite(
     in_place: bool,
     max_rewrites: int | None,
     progress: Progress | None,
-) -> FuseResult:
+) -> FuseResult | MorphedModule:
     """Run passes on a model, prove what they made of it, and write it."""
+    if is_module(model):
+        only_for_files(
+            inputs=options.inputs, shapes=options.shapes, labels=options.labels, custom_ops=options.custom_ops or None
+        )
+        return rewrite_module(
+            model,
+            passes,
+            ModuleOptions(
+                example_inputs=_example_inputs(output, example_inputs),
+                leaf_modules=leaf_modules,
+                keep=keep,
+                verify=verify,
+                certify=certify,
+                samples=options.samples,
+                seed=options.seed,
+                limits=options.limits,
+                in_place=in_place,
+                max_rewrites=max_rewrites,
+                progress=progress,
+            ),
+        )
     started = time.perf_counter()
     with ExitStack() as stack:
         job = _Job(model, _target(model, output, in_place), freeze_initializers, stack)
