@@ -5,7 +5,7 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("live modules need torch: pip install 'graphmorph[torch]'", name="torch") from error
 
-from graphmorph.torch_door.lowering import trace
 from graphmorph.torch_door.materialise import materialise
+from graphmorph.torch_door.tracing import trace
 
 __all__ = ["materialise", "trace"]

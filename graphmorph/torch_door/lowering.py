@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -14,65 +12,21 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
-from graphmorph.errors import TraceWarning
 from graphmorph.graph import Graph
 from graphmorph.torch_door.builder import SiteBuilder, Unsupported
 from graphmorph.torch_door.element_types import numpy_dtype
-from graphmorph.torch_door.examples import ExampleInputs
-from graphmorph.torch_door.program import ShapedProgram, shaped_program
+from graphmorph.torch_door.program import ShapedProgram
+from graphmorph.torch_door.program_memory import ProgramMemory, has_effect
 from graphmorph.torch_door.propagation import storage_of
 from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord
-from graphmorph.torch_door.rule_table import rule_for
+from graphmorph.torch_door.rule_calls import call_rule, matched, own_tensors
 from graphmorph.torch_door.tensor_facts import TensorTypes
-from graphmorph.torch_door.tracer import LeafModules
 from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
 from graphmorph.torch_door.values import Number, derived, is_leaf
 
 #: What traced graphs are written in; onnxruntime 1.20 reads both.
 OPSET = 20
 IR_VERSION = 10
-
-
-def trace(
-    module: nn.Module,
-    example_inputs: ExampleInputs,
-    *,
-    leaf_modules: LeafModules = (),
-    concrete_args: Mapping[str, Any] | None = None,
-) -> Graph:
-    """Trace a module into a graph in ONNX vocabulary (opset 20), in the mode (train or eval) that it is in.
-
-    Weights are read from the module's own parameters on demand: nothing is copied, and the graph follows an optimiser.
-    The module is not changed. `materialise` makes a module of the graph again.
-
-    example_inputs: a tensor, a tuple of positional arguments, or a dict of keyword arguments; only their shapes and
-    types matter. Sizes that follow the first dimension of the first tensor are called "batch". Arguments of forward
-    that are not given keep their defaults. leaf_modules: types, modules, or globs of paths that are kept whole.
-    concrete_args: values for arguments that tracing must know, as for torch.fx.symbolic_trace.
-
-    Raises:
-        TraceError: the module cannot be traced; the message names the line and what to do.
-        UsageError: the example inputs do not fit.
-    """
-    program = shaped_program(module, example_inputs, leaf_modules, concrete_args or {})
-    graph = Lowering(module, program).lower()
-    for path in program.traced.branches_on_training:
-        warnings.warn(
-            f"{path or type(module).__name__} branches on self.training: the traced module keeps the branch of "
-            f"{'training' if module.training else 'evaluation'} mode. Trace in the mode that you will use, or keep it "
-            "whole with leaf_modules",
-            TraceWarning,
-            stacklevel=2,
-        )
-    if program.traced.other_gradients:
-        warnings.warn(
-            f"{type(module).__name__} switches gradients on or off (torch.no_grad ...) at "
-            f"{program.traced.other_gradients[0]}: the traced module computes the same, but its gradients follow the "
-            "mode that it is called in. Call .detach() on the results instead, or keep it whole with leaf_modules",
-            TraceWarning,
-            stacklevel=2,
-        )
-    return graph
 
 
 class Lowering:
@@ -87,11 +41,8 @@ class Lowering:
         self.record.notes = program.traced.notes
         self.env: dict[fx.Node, Any] = {}
         self.nodes: list[gs.Node] = []
-        self.last_use = {user: node for node in program.traced.graph.nodes for user in node.all_input_nodes}
-        self.order = {node: index for index, node in enumerate(program.traced.graph.nodes)}
-        self.needed = self._needed()
-        self.written_state = self._written_state()
-        self.given_memory = set().union(*(storage_of(self._fake(n)) for n in self.order if n.op == "placeholder"))
+        self.memory = ProgramMemory(program)
+        self.order = self.memory.order
         self._name_state()
 
     def _name_state(self) -> None:
@@ -101,24 +52,6 @@ class Lowering:
         for path, tensor in self.program.traced.constants.items():
             self.types.paths.setdefault(id(tensor), path)
         self.record.paths = self.types.paths
-
-    def _needed(self) -> set[fx.Node]:
-        """Nodes that something depends on: tracing leaves numbers behind that only decided a branch."""
-        needed: set[fx.Node] = set()
-        for node in reversed(list(self.order)):
-            gives_tensors = node.op == "output" or bool(fakes_of(self._fake(node)))
-            if gives_tensors or _has_effect(node) or any(user in needed for user in node.users):
-                needed.add(node)
-        return needed
-
-    def _written_state(self) -> set[int]:
-        """Memory of parameters and buffers that the program itself writes into: those are no constants."""
-        written: set[int] = set()
-        for execution in self.program.executions.values():
-            for node in execution.written:
-                written |= storage_of(self.program.executions[node].value)
-        attributes = [n for n in self.program.traced.graph.nodes if n.op == "get_attr"]
-        return {s for n in attributes for s in storage_of(self.program.executions[n].value) if s in written}
 
     def lower(self) -> Graph:
         """Lower every node."""
@@ -172,7 +105,7 @@ class Lowering:
         fake = self._fake(node)
         if not isinstance(fake, torch.Tensor):
             self._number(node)
-        elif storage_of(fake) & self.written_state:
+        elif storage_of(fake) & self.memory.written_state:
             self._opaque(node, "the module writes into it")
         else:
             tensor = self._real_attribute(str(node.target))
@@ -196,7 +129,7 @@ class Lowering:
         """A node without tensors is computed by Python again; the tensors whose shape it reads must stay."""
         arguments = {arg: self.env[arg] for arg in node.all_input_nodes}
         self.record.numbers[node] = NumberSite(self.order[node], node, arguments, effect)
-        for value in arguments.values() if node in self.needed else ():
+        for value in arguments.values() if node in self.memory.needed else ():
             self.record.shape_read |= {t.name for t in tensors_of(value) if isinstance(t, gs.Variable)}
         twin = self.program.doubled[node].value if self.program.doubled is not None else None
         self.env[node] = Number(self._fake(node), twin)
@@ -207,9 +140,9 @@ class Lowering:
             return
         has_tensors = any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(execution.value))
         if not has_tensors and not execution.written:
-            self._number(node, effect=not node.users and _has_effect(node))
+            self._number(node, effect=not node.users and has_effect(node))
             return
-        stale = self._stale_aliases(node)
+        stale = self.memory.stale_aliases(node, [n for n in self.env if tensors_of(self.env[n])])
         if stale:
             self._opaque(node, "it writes into a tensor of which there are views", stale)
             return
@@ -231,26 +164,10 @@ class Lowering:
         self.env[node] = getattr(value, str(name)) if isinstance(name, str) and hasattr(value, name) else value[name]
         return True
 
-    def _stale_aliases(self, node: fx.Node) -> list[fx.Node]:
-        """Other nodes that share memory with what this one writes into, and are read later."""
-        written = self.program.executions[node].written
-        if not written:
-            return []
-        memory = set().union(*(storage_of(self._fake(arg)) for arg in written))
-        same = {id(leaf) for leaf in fakes_of(self._result(node))}  # these are what the node gives, from now on
-        later = [n for n in self.env if any(self.order[user] > self.order[node] for user in n.users)]
-        return [
-            n
-            for n in later
-            if storage_of(self._fake(n)) & memory
-            and not all(id(leaf) in same for leaf in pytree.tree_leaves(self._fake(n)))
-            and tensors_of(self.env[n])
-        ]
-
     def _lowered(self, node: fx.Node) -> None:
-        builder = SiteBuilder(self._base(node), self._result(node), self.types)
-        value = _own(self._apply_rule(node, builder), builder)
-        value = _matched(value, self._fake(node), builder.result)
+        builder = SiteBuilder(self._base(node), self.memory.result(node), self.types)
+        value = own_tensors(call_rule(self.root, node, builder, self._argument), builder)
+        value = matched(value, self._fake(node), builder.result)
         for tensor, fake in zip(tensors_of(value), fakes_of(builder.result), strict=True):
             if isinstance(tensor, gs.Variable) and tensor.inputs:
                 tensor.dtype = numpy_dtype(fake.dtype)
@@ -261,35 +178,8 @@ class Lowering:
             names = [t.name for made in builder.new for t in made.outputs]
             self.record.specialised |= dict.fromkeys(names, reason)
 
-    def _result(self, node: fx.Node) -> Any:
-        """What the rule is to make: the value, or for a call that returns nothing, what it writes into."""
-        execution = self.program.executions[node]
-        if not fakes_of(execution.value) and execution.written:
-            return self._fake(execution.written[0])
-        return execution.value
-
     def _base(self, node: fx.Node) -> str:
         return str(node.target) if node.op == "call_module" else node.name
-
-    def _apply_rule(self, node: fx.Node, builder: SiteBuilder) -> Any:
-        args: Any = fx.map_arg(node.args, self._argument)
-        kwargs: Any = fx.map_arg(node.kwargs, self._argument)
-        if "out" in kwargs and kwargs["out"] is not None:
-            raise Unsupported("out= is not understood")
-        if node.op == "call_module":
-            module = self.root.get_submodule(str(node.target))
-            rule, kind, args = rule_for("module", type(module)), type(module).__name__, (module, *args)
-        elif node.op == "call_method":
-            rule, kind = rule_for("method", node.target), f"Tensor.{node.target}"
-        else:
-            rule, kind = rule_for("function", node.target), getattr(node.target, "__name__", str(node.target))
-        if rule is None:
-            raise Unsupported(f"{kind} has no lowering rule")
-        try:
-            inspect.signature(rule).bind(builder, *args, **kwargs)
-        except TypeError as error:
-            raise Unsupported(f"{kind} was called in a way that is not understood: {error}") from error
-        return rule(builder, *args, **kwargs)
 
     def _argument(self, node: fx.Node) -> Any:
         return map_leaves(lambda leaf: derived(leaf) if isinstance(leaf, Number) else leaf, self.env[node])
@@ -345,7 +235,7 @@ class Lowering:
         old_names: list[str] = []
         rebinds: list[tuple[str, str]] = []
         fresh = dict(versions or {})
-        for fake, tensor in zip(fakes_of(self._result(node)), tensors_of(value), strict=False):
+        for fake, tensor in zip(fakes_of(self.memory.result(node)), tensors_of(value), strict=False):
             fresh.setdefault(id(fake), tensor)
         for other in [*written, *(stale or [])]:
             for fake, old in zip(fakes_of(self._fake(other)), tensors_of(self.env[other]), strict=True):
@@ -368,8 +258,7 @@ class Lowering:
         self.record.sites.append(site)
         self.record.site_of |= {n.name: site for n in made}
         self.nodes.extend(made)
-        touched = set().union(*(storage_of(self._fake(arg)) for arg in written))
-        if touched & (self.written_state | self.given_memory):
+        if self.memory.is_outside(written):
             self.record.side_outputs.extend(t.name for n in made[-1:] for t in n.outputs)
 
     def _rebind(self, changed: set[int], fresh: Mapping[int, gs.Tensor]) -> None:
@@ -406,46 +295,14 @@ class Lowering:
         return list(outputs.values())
 
 
-def _has_effect(node: fx.Node) -> bool:
-    """Whether a call without tensors is made for what it does: an assertion, or a module."""
-    return node.op == "call_module" or "assert" in getattr(node.target, "__name__", str(node.target))
-
-
 def _names(arguments: Mapping[fx.Node, Any]) -> set[str]:
     return {t.name for value in arguments.values() for t in tensors_of(value)}
-
-
-def _own(value: Any, builder: SiteBuilder) -> Any:
-    """A rule that gives back what it was given gets an Identity: every call is a tensor of its own."""
-    made = {t.name for node in builder.new for t in node.outputs}
-
-    def alias(leaf: Any) -> Any:
-        if not isinstance(leaf, gs.Tensor) or leaf.name in made:
-            return leaf
-        return builder.node("Identity", [leaf], shape=builder.dims(leaf), dtype=builder.dtype(leaf))
-
-    return map_leaves(alias, value)
 
 
 def _newer(new: Mapping[str, gs.Tensor | None], leaf: Any) -> Any:
     if isinstance(leaf, gs.Tensor):
         return new.get(leaf.name) or leaf
     return leaf
-
-
-def _matched(value: Any, fake: Any, result: Any) -> Any:
-    """A rule's result in the structure of torch's; lists and tuples count as the same.
-
-    Raises:
-        Unsupported: it gave another number of tensors.
-    """
-    tensors, fakes = tensors_of(value), fakes_of(result)
-    if len(tensors) != len(fakes):
-        raise Unsupported(f"its rule gives {len(tensors)} tensors, torch {len(fakes)}")
-    if not fakes_of(fake):
-        return value
-    queue = iter(tensors)
-    return pytree.tree_map(lambda leaf: next(queue) if isinstance(leaf, torch.Tensor) else Number(leaf), fake)
 
 
 def _snapshot(node: gs.Node) -> NodeSnapshot:
