@@ -1,4 +1,4 @@
-"""Generates docs/torch-rules.md from the rule tables: `python -m graphmorph.cli.torch_rules_page docs/torch-rules.md`."""
+"""Generates docs/torch-rules.md: `python -m graphmorph.cli.torch_rules_page docs/torch-rules.md`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ By rule file of `graphmorph/torch_door/rules`. In-place forms (`relu_`, `+=`, `i
 
 TRANSLATED = """## Translated back to torch
 
-ONNX operators, with the versions understood, that `materialise` makes modules and calls of where a pass changed or added
-nodes, and in graphs that were loaded from files. What no pass touched needs no translation.
+ONNX operators, with the versions understood, that `materialise` makes modules and calls of where a pass changed or
+added nodes, and in graphs that were loaded from files. What no pass touched needs no translation.
 """
 
 

@@ -38,13 +38,15 @@ EVALUATED_BYTES = 1 << 30
 
 
 def foldable(node: gs.Node, facts: Facts) -> bool:
-    """Whether a node may be evaluated ahead of time: ONNX's own, the same at every run, without subgraphs."""
+    """Whether a node may be evaluated ahead of time: ONNX's own, the same at every run, without subgraphs, and not one
+    of several that one call of a traced module became: the call would have to be taken apart."""
     return (
         facts.is_standard(node)
         and node.op not in NEVER_FOLDED
         and bool(node.outputs)
         and node.outputs[0].name not in facts.kept
         and not any(node.subgraphs())
+        and not facts.is_part(node)
         and violation(node, facts.opset) is None
     )
 

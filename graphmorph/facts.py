@@ -76,6 +76,11 @@ class Facts:
         """Whether the graph is that of a torch module in training mode."""
         return self.graph.traced is not None and self.graph.traced.training
 
+    def is_part(self, node: gs.Node) -> bool:
+        """Whether a node is one of several that one call of a traced torch module became."""
+        site = self.graph.traced.site_of.get(node.name) if self.graph.traced is not None else None
+        return site is not None and len(site.nodes) > 1
+
     def specialised(self, node: gs.Node) -> str | None:
         """Why a node that was lowered from torch holds for the traced sizes only, or None where it holds for all."""
         traced = self.graph.traced

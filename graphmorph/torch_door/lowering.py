@@ -18,6 +18,7 @@ from graphmorph.torch_door.element_types import numpy_dtype
 from graphmorph.torch_door.program import ShapedProgram
 from graphmorph.torch_door.program_memory import ProgramMemory, has_effect
 from graphmorph.torch_door.propagation import storage_of
+from graphmorph.torch_door.ranks import is_rank
 from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord
 from graphmorph.torch_door.rule_calls import call_rule, matched, own_tensors
 from graphmorph.torch_door.tensor_facts import TensorTypes
@@ -126,11 +127,17 @@ class Lowering:
         return found
 
     def _number(self, node: fx.Node, *, effect: bool = False) -> None:
-        """A node without tensors is computed by Python again; the tensors whose shape it reads must stay."""
+        """A node without tensors is computed by Python again; the tensors whose shape it reads must stay.
+
+        What follows from ranks is what it is: no pass changes a rank, and an assertion of one held when it was traced.
+        """
         arguments = {arg: self.env[arg] for arg in node.all_input_nodes}
-        self.record.numbers[node] = NumberSite(self.order[node], node, arguments, effect)
-        for value in arguments.values() if node in self.memory.needed else ():
+        fixed = is_rank(node)
+        self.record.numbers[node] = NumberSite(self.order[node], node, arguments, effect and not fixed, fixed)
+        for value in arguments.values() if node in self.memory.needed and not fixed else ():
             self.record.shape_read |= {t.name for t in tensors_of(value) if isinstance(t, gs.Variable)}
+        if fixed:
+            self.record.fixed_values[node] = self._fake(node)
         twin = self.program.doubled[node].value if self.program.doubled is not None else None
         self.env[node] = Number(self._fake(node), twin)
 
@@ -162,6 +169,8 @@ class Lowering:
             fake = self._fake(source)  # type: ignore[arg-type]
             name = list(type(fake).__match_args__).index(name) if hasattr(type(fake), "__match_args__") else name
         self.env[node] = getattr(value, str(name)) if isinstance(name, str) and hasattr(value, name) else value[name]
+        if isinstance(self.env[node], Number):
+            self.record.numbers[node] = NumberSite(self.order[node], node, {source: value})  # type: ignore[dict-item]
         return True
 
     def _lowered(self, node: fx.Node) -> None:

@@ -69,7 +69,7 @@ class Materialiser:
     def module(self) -> MorphedModule:
         self._placeholders()
         units = units_of(self.graph, self.record, self.intact)
-        before = settle_writes(units)
+        before = settle_writes(units, {t.name for t in self.graph.outputs})
         for unit in in_order(units, before):
             self._emit(unit)
         self._output()
@@ -183,6 +183,8 @@ class Materialiser:
         args, kwargs = fx.map_arg(old.args, argument), fx.map_arg(old.kwargs, argument)
         target = "reshape" if old.op == "call_method" and old.target == "view" and self._moved(intact) else old.target
         new = self.emission.graph.create_node(old.op, target, args, kwargs, old.name, old.type)
+        if old.meta.get("is_wrapped"):
+            new.meta["is_wrapped"] = True
         self.whole[old] = new
         if site.result is not None:
             self._bind(site.result, new)
@@ -264,6 +266,9 @@ class Materialiser:
             if node not in self.whole:
                 raise MaterialiseError(f"{node.format_node()}: its number cannot be computed any more after a pass")
             return self.whole[node]
+        if site.fixed:
+            self.numbers[node] = self.record.fixed_values[node]
+            return self.numbers[node]
         if node.op == "get_attr":
             self.numbers[node] = self.emission.attribute(str(node.target))
             return self.numbers[node]

@@ -42,7 +42,7 @@ class FunctionReference:
 
 
 def listed_nodes(graph: fx.Graph) -> list[tuple[Any, ...]]:
-    """(op, name, target, args, kwargs, type) of every node."""
+    """(op, name, target, args, kwargs, type, whether fx.wrap knows the function) of every node."""
     places = {node: place for place, node in enumerate(graph.nodes)}
 
     def refer(node: fx.Node) -> Any:
@@ -56,6 +56,7 @@ def listed_nodes(graph: fx.Graph) -> list[tuple[Any, ...]]:
             fx.map_arg(node.args, refer),
             fx.map_arg(node.kwargs, refer),
             node.type,
+            bool(node.meta.get("is_wrapped")),
         )
         for node in graph.nodes
     ]
@@ -65,9 +66,11 @@ def graph_of(nodes: list[tuple[Any, ...]]) -> fx.Graph:
     """The graph that a list was made of."""
     graph = fx.Graph()
     made: list[fx.Node] = []
-    for op, name, target, args, kwargs, kind in nodes:
+    for op, name, target, args, kwargs, kind, wrapped in nodes:
         found = target.find() if isinstance(target, FunctionReference) else target
         made.append(graph.create_node(op, found, _resolved(args, made), _resolved(kwargs, made), name, kind))
+        if wrapped:
+            made[-1].meta["is_wrapped"] = True
     return graph
 
 

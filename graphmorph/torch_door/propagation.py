@@ -7,6 +7,7 @@ counters, aliases from the storages.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -90,6 +91,7 @@ class FakeRun:
         with (
             warnings.catch_warnings(),
             _without_fast_path(),
+            _silenced(logging.getLogger("torch._subclasses.fake_tensor")),
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
             self._mode or nullcontext(),
@@ -111,8 +113,8 @@ class FakeRun:
             return pytree.tree_map(self._stand_in, self.inputs[str(node.target)])
         if node.op == "get_attr":
             return self._attribute(str(node.target))
-        args = fx.map_arg(node.args, lambda n: self.done[n].value)
-        kwargs = fx.map_arg(node.kwargs, lambda n: self.done[n].value)
+        args = _own_lists(fx.map_arg(node.args, lambda n: self.done[n].value))
+        kwargs = _own_lists(fx.map_arg(node.kwargs, lambda n: self.done[n].value))
         if node.op == "call_module":
             return self.root.get_submodule(str(node.target)).forward(*args, **kwargs)
         if node.op == "call_method":
@@ -130,10 +132,29 @@ class FakeRun:
         return value
 
 
+def _own_lists(value: Any) -> Any:
+    """fx's lists and dicts cannot be changed, which a function may do to its arguments."""
+    if isinstance(value, list):
+        return [_own_lists(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _own_lists(item) for key, item in value.items()}
+    return tuple(_own_lists(item) for item in value) if type(value) is tuple else value
+
+
 def _versions(value: Any) -> list[int]:
     if isinstance(value, torch.Tensor):
         return [value._version]
     return [leaf._version for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+@contextmanager
+def _silenced(logger: logging.Logger) -> Iterator[None]:
+    """A run that fails is tried in another way; its log would only alarm."""
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
 
 
 @contextmanager

@@ -24,6 +24,8 @@ class TracedValue(fx.Proxy):
     tracer: Any
 
     def __getattr__(self, name: str) -> TracedAttribute:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)  # protocols that numpy and torch ask for are not there
         return TracedAttribute(self, name)
 
     def __setitem__(self, index: Any, value: Any) -> None:

@@ -56,18 +56,23 @@ class Site:
 
 @dataclass(frozen=True)
 class NumberSite:
-    """One fx node without tensors: shape arithmetic, or an assertion (`effect`), which is emitted though unread."""
+    """One fx node without tensors: shape arithmetic, or an assertion (`effect`), which is emitted though unread.
+
+    fixed: it follows from ranks alone, so its value stays what it was.
+    """
 
     order: int
     fx_node: fx.Node
     arguments: Mapping[fx.Node, Any]
     effect: bool = False
+    fixed: bool = False
 
 
 @dataclass(eq=False)
 class TraceRecord:
     """The traced program and how it became a graph.
 
+    fixed_values: numbers that follow from ranks alone.
     specialised: tensors whose lowering holds for the traced sizes only, with the reason. shape_read: tensors whose
     shape the program reads. side_outputs: outputs of the graph that the program does not return: they hold writes.
     output_names: what the graph's outputs were called. values_given: the tensors that each fx node gave.
@@ -91,6 +96,7 @@ class TraceRecord:
     values_given: dict[fx.Node, tuple[str, ...]] = field(default_factory=dict)
     side_outputs: list[str] = field(default_factory=list)
     specialised: dict[str, str] = field(default_factory=dict)
+    fixed_values: dict[fx.Node, Any] = field(default_factory=dict)
     shape_read: set[str] = field(default_factory=set)
     opaque: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

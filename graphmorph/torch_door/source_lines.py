@@ -10,7 +10,7 @@ from types import CodeType
 
 import torch
 
-_SKIPPED = (os.path.dirname(torch.__file__), os.path.dirname(os.path.dirname(__file__)))
+_SKIPPED = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
 
 
 def _is_users(code: CodeType) -> bool:

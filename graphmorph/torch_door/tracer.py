@@ -19,6 +19,7 @@ from torch.utils import _pytree as pytree
 from graphmorph.errors import TraceError
 from graphmorph.torch_door.assignments import watched_assignments
 from graphmorph.torch_door.proxies import TracedValue
+from graphmorph.torch_door.ranks import depends_on_rank_alone
 from graphmorph.torch_door.source_lines import current_line, failing_line
 from graphmorph.torch_door.type_questions import answered_isinstance
 
@@ -160,7 +161,7 @@ class ModuleTracer(fx.Tracer):
             return bool(super().to_bool(obj))
         decided: bool = values[0]
         if not depends_on_rank_alone(obj.node):
-            self.guard(obj if decided else self.create_proxy("call_function", operator.not_, (obj,), {}))
+            self.guard(obj if decided else self.create_proxy("call_function", operator.eq, (obj, False), {}))
         return decided
 
     def guard(self, condition: fx.Proxy) -> None:
@@ -171,34 +172,6 @@ class ModuleTracer(fx.Tracer):
 
 def _autocast() -> list[tuple[bool, torch.dtype]]:
     return [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")]
-
-
-def depends_on_rank_alone(node: fx.Node) -> bool:
-    """Whether a number follows from ranks and element types of tensors, whatever their sizes."""
-    fixed = {
-        "dim",
-        "ndim",
-        "dtype",
-        "device",
-        "is_floating_point",
-        "is_complex",
-        "ndimension",
-        "is_cuda",
-        "requires_grad",
-    }
-    pending, seen = [node], set()
-    while pending:
-        current = pending.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        name = current.args[1] if current.target is getattr and len(current.args) > 1 else current.target
-        if name in fixed:
-            continue
-        if current.op not in ("call_function", "call_method") or not current.all_input_nodes:
-            return False
-        pending.extend(current.all_input_nodes)
-    return True
 
 
 #: What forward may raise when it meets a proxy where it expects a tensor or a number.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 import onnx_graphsurgeon as gs
@@ -17,7 +17,7 @@ from torch import fx
 
 from graphmorph.errors import MaterialiseError
 from graphmorph.torch_door.intact import IntactSite
-from graphmorph.torch_door.record import NumberSite, TraceRecord
+from graphmorph.torch_door.record import DOMAIN, NumberSite, TraceRecord
 from graphmorph.torch_door.trees import tensors_of
 
 #: Operators whose output may share memory with their input.
@@ -71,6 +71,8 @@ def shape_sources(numbers: Iterable[fx.Node], record: TraceRecord | None) -> set
         if number in seen:
             continue
         seen.add(number)
+        if record.numbers[number].fixed:
+            continue
         for argument, value in record.numbers[number].arguments.items():
             names |= {t.name for t in tensors_of(value) if isinstance(t, gs.Variable)}
             if argument in record.numbers:
@@ -110,11 +112,11 @@ def _adds_vector(node: gs.Node) -> bool:
     )
 
 
-def settle_writes(units: list[Unit]) -> list[tuple[Unit, Unit]]:
+def settle_writes(units: list[Unit], kept: Container[str] = ()) -> list[tuple[Unit, Unit]]:
     """Mark writes in place that are no longer safe, and return what must come before those that are: (first, then).
 
     A write is safe where all who read the overwritten memory did so before it in the program too, and where the memory
-    is what it was: not a constant, another tensor, or the output of a new node that may be a view.
+    is what it was, or that of a new tensor which is no view of another. kept: the graph's outputs.
     """
     readers: dict[str, list[Unit]] = defaultdict(list)
     for unit in units:
@@ -125,21 +127,30 @@ def settle_writes(units: list[Unit]) -> list[tuple[Unit, Unit]]:
     for unit in units:
         if unit.intact is None or not unit.intact.site.written:
             continue
-        names = unit.intact.site.written
+        renamed = unit.intact.renamed
+        names = {renamed[name].name if name in renamed else name for name in unit.intact.site.written}
         others = [reader for name in names for reader in readers[name] if reader is not unit]
         early = all(other.order is not None and other.order < (unit.order or 0) for other in others)
-        unit.out_of_place = not early or not all(_same_memory(name, unit.intact, producer) for name in names)
+        safe = all(_is_writable(name, unit.intact, producer, kept) for name in unit.intact.site.written)
+        unit.out_of_place = not (early and safe)
         if not unit.out_of_place:
             before.extend((other, unit) for other in others)
     return before
 
 
-def _same_memory(name: str, intact: IntactSite, producer: dict[str, Unit]) -> bool:
+def _is_writable(name: str, intact: IntactSite, producer: dict[str, Unit], kept: Container[str]) -> bool:
+    """Whether memory may be overwritten: it is what it always was, or that of a new tensor of its own."""
     now = intact.renamed.get(name)
-    if now is not None and (isinstance(now, gs.Constant) or now.name != name):
+    if isinstance(now, gs.Constant):
         return False
-    maker = producer.get(name)
-    return maker is None or not maker.nodes or maker.nodes[-1].op not in ALIASING
+    maker = producer.get(name if now is None else now.name)
+    if now is None or now.name == name:
+        return maker is None or not maker.nodes or maker.nodes[-1].op not in ALIASING
+    if maker is None or now.name in kept:
+        return False
+    made = maker.nodes or maker.intact.nodes if maker.intact is not None else maker.nodes
+    by_module = maker.intact is None or maker.intact.site.fx_node.op == "call_module"
+    return by_module and bool(made) and all(node.op not in ALIASING and node.domain != DOMAIN for node in made)
 
 
 def in_order(units: list[Unit], before: list[tuple[Unit, Unit]]) -> list[Unit]:

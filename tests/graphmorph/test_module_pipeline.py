@@ -52,10 +52,10 @@ class Net(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(3, 4, 3, bias=False),
             nn.BatchNorm2d(4),
-            nn.ReLU(),
+            nn.SiLU(),
             nn.Conv2d(4, 4, 3),
             nn.BatchNorm2d(4),
-            nn.ReLU(),
+            nn.SiLU(),
         )
         self.drop, self.head = nn.Dropout(), nn.Linear(4, 2)
 
@@ -221,7 +221,7 @@ class NoValues(nn.Sequential):
     [
         ({"inputs": {"x": X}}, "inputs: for ONNX files only"),
         ({"shapes": {"x": (1, 3, 12, 12)}}, "shapes: for ONNX files only"),
-        ({"labels": [1]}, "labels: for ONNX files only"),
+        ({"inputs": {"x": X}, "labels": [1]}, "inputs, labels: for ONNX files only"),
         ({"custom_ops": ["lib.so"]}, "custom_ops: for ONNX files only"),
         ({"output": "out.onnx"}, "out.onnx: .* use graphmorph.export"),
         ({"output": Path("out.onnx")}, "out.onnx: .* use graphmorph.export"),
@@ -262,7 +262,7 @@ def test_outputs_that_prove_nothing() -> None:
 
 
 def test_a_wrong_rewrite_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    roots = [one.root for one in graphmorph.fuse(net(), X).report.rewrites]
+    roots = [one.root for one in graphmorph.fuse(net(), X).report.rewrites if one.pass_name == "fold-batchnorm"]
     install(monkeypatch, WrongFold, wrong=(roots[0],))
     module = net()
     with unchanged(module), pytest.warns(RollbackWarning, match=f"fold-batchnorm at {roots[0]}"):
@@ -273,7 +273,7 @@ def test_a_wrong_rewrite_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None
     assert made.report.proof.verdict == "equal"
     assert_close(module, made, X)
     wrong = graphmorph.fuse(module, X, verify=False)
-    assert float((wrong(X) - module(X)).abs().max()) > 1e-3
+    assert float((wrong(X) - module(X)).abs().max().detach()) > 1e-3
 
 
 def test_an_error_that_no_rewrite_explains(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 from graphmorph.models.randomise import randomise
 from graphmorph.models.small_catalogue import SMALL_ARCHITECTURES
+from tests.graphmorph.fused import one_thread  # noqa: F401
 from tests.graphmorph.torch_door.identity_law import check_training_step
 from tests.graphmorph.torch_door.lowering_check import check_lowering
 
@@ -19,15 +18,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*branches on self.training:graphmorph.errors.TraceWarning"),
     pytest.mark.parametrize("name", SMALL_ARCHITECTURES),
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this narrow run faster on one thread than on several, most of all beside other processes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_training_step(name: str) -> None:

@@ -34,6 +34,7 @@ def group_norm(
     require_floating(site, input, weight, bias)
     dims, dtype = site.dims(input), site.dtype(input)
     (groups,) = plain_ints(site, num_groups, "num_groups")
+    site.specialised("its groups are apart again by the traced sizes")
     channels_on = static_sizes(site, input, 1, "the sizes behind the batch")
     grouped = (dims[0], groups, math.prod(channels_on) // groups)
     out = site.node("Reshape", [input, site.ints([0, groups, -1])], shape=grouped, dtype=dtype)
