@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 #: Branches first, so that a BN on a branch is folded and merged in one step and its weights are rounded once.
 FUSE_PIPELINE = ("fold-constants", "fuse-branches", "fold-batchnorm")
+DEFAULT_PROVIDERS = ("CPUExecutionProvider",)
 EXPAND_PASS = "expand-branches"
 
 MEANT_TO_CHANGE = "the rewrites are approximate: outputs are meant to change, and the proof measures by how much"
@@ -300,7 +301,12 @@ def _rewrite(
     """Run passes on a model, prove what they made of it, and write it."""
     if is_module(model):
         only_for_files(
-            inputs=options.inputs, shapes=options.shapes, labels=options.labels, custom_ops=options.custom_ops or None
+            inputs=options.inputs,
+            shapes=options.shapes,
+            labels=options.labels,
+            custom_ops=options.custom_ops or None,
+            providers=None if tuple(options.providers) == DEFAULT_PROVIDERS else options.providers,
+            freeze_initializers=freeze_initializers or None,
         )
         return rewrite_module(
             model,
@@ -319,6 +325,8 @@ def _rewrite(
                 progress=progress,
             ),
         )
+    if example_inputs is not None or leaf_modules:
+        raise UsageError("example_inputs and leaf_modules are for torch modules; an ONNX file is proven on inputs=")
     started = time.perf_counter()
     with ExitStack() as stack:
         job = _Job(model, _target(model, output, in_place), freeze_initializers, stack)

@@ -174,6 +174,8 @@ class Lowering:
         return True
 
     def _lowered(self, node: fx.Node) -> None:
+        if node.op == "call_module" and node.target in self.program.traced.kept_whole:
+            raise Unsupported("it is kept whole, as asked")
         builder = SiteBuilder(self._base(node), self.memory.result(node), self.types)
         value = own_tensors(call_rule(self.root, node, builder, self._argument), builder)
         value = matched(value, self._fake(node), builder.result)

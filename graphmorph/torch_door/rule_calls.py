@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from graphmorph.torch_door.builder import SiteBuilder, Unsupported
 from graphmorph.torch_door.rule_table import rule_for
+from graphmorph.torch_door.tracer import CALL_HOOKS
 from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
 from graphmorph.torch_door.values import Number
 
@@ -29,6 +30,8 @@ def call_rule(root: nn.Module, node: fx.Node, builder: SiteBuilder, argument: Ca
         raise Unsupported("out= is not understood")
     if node.op == "call_module":
         module = root.get_submodule(str(node.target))
+        if has_hooks(module):
+            raise Unsupported(f"{type(module).__name__} has hooks, which may do anything")
         rule, kind, args = rule_for("module", type(module)), type(module).__name__, (module, *args)
     elif node.op == "call_method":
         rule, kind = rule_for("method", node.target), f"Tensor.{node.target}"
@@ -41,6 +44,11 @@ def call_rule(root: nn.Module, node: fx.Node, builder: SiteBuilder, argument: Ca
     except TypeError as error:
         raise Unsupported(f"{kind} was called in a way that is not understood: {error}") from error
     return rule(builder, *args, **kwargs)
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether calling a module runs more than its code."""
+    return any(part.__dict__.get(name) for part in module.modules() for name in CALL_HOOKS)
 
 
 def own_tensors(value: Any, builder: SiteBuilder) -> Any:

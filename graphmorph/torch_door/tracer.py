@@ -58,7 +58,7 @@ class TracedProgram:
 
     constants: tensors that forward made from none of its inputs. branches_on_training: paths of containers whose code
     branches on self.training: the graph holds the branch of the mode traced in. other_gradients: lines that run under
-    torch.no_grad or torch.enable_grad, which the graph does not hold.
+    torch.no_grad or torch.enable_grad, which the graph does not hold. kept_whole: paths of leaves that were asked for.
     """
 
     graph: fx.Graph
@@ -66,6 +66,7 @@ class TracedProgram:
     notes: list[str] = field(default_factory=list)
     branches_on_training: list[str] = field(default_factory=list)
     other_gradients: list[str] = field(default_factory=list)
+    kept_whole: frozenset[str] = frozenset()
 
 
 class ModuleTracer(fx.Tracer):
@@ -80,15 +81,15 @@ class ModuleTracer(fx.Tracer):
         self.examples = examples
         self.notes: list[str] = []
         self.branched: set[str] = set()
+        self.kept_whole: set[str] = set()
         self.other_gradients: list[str] = []
         self._gradients, self._autocast = torch.is_grad_enabled(), _autocast()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return (
-            super().is_leaf_module(m, module_qualified_name)
-            or self._asked_for(m, module_qualified_name)
-            or self._must_stay_whole(m, module_qualified_name)
-        )
+        if self._asked_for(m, module_qualified_name):
+            self.kept_whole.add(module_qualified_name)
+            return True
+        return super().is_leaf_module(m, module_qualified_name) or self._must_stay_whole(m, module_qualified_name)
 
     def _asked_for(self, module: nn.Module, path: str) -> bool:
         for leaf in self.leaf_modules:
@@ -223,7 +224,8 @@ def trace_program(
     _resolve_annotations(root, graph)
     constants = {name: value for name, value in left.items() if isinstance(value, torch.Tensor)}
     notes, gradients = list(dict.fromkeys(tracer.notes)), list(dict.fromkeys(tracer.other_gradients))
-    return TracedProgram(graph, constants, notes, sorted(tracer.branched), gradients)
+    kept_whole = frozenset(tracer.kept_whole)
+    return TracedProgram(graph, constants, notes, sorted(tracer.branched), gradients, kept_whole)
 
 
 def _resolve_annotations(root: nn.Module, graph: fx.Graph) -> None:

@@ -149,7 +149,6 @@ HOOKS: dict[str, Callable[[nn.Module], Any]] = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="layers with hooks are lowered as if they had none")
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("verify", [True, False])
 def test_a_layer_with_hooks_is_left_alone(hook: str, verify: bool) -> None:
