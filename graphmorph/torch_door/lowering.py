@@ -149,7 +149,8 @@ class Lowering:
         if not has_tensors and not execution.written:
             self._number(node, effect=not node.users and has_effect(node))
             return
-        stale = self.memory.stale_aliases(node, [n for n in self.env if tensors_of(self.env[n])])
+        stale = self.memory.stale_aliases(node, self.env)
+        stale = [other for other in stale if tensors_of(self.env[other])]
         if stale:
             self._opaque(node, "it writes into a tensor of which there are views", stale)
             return
@@ -273,8 +274,8 @@ class Lowering:
             self.record.side_outputs.extend(t.name for n in made[-1:] for t in n.outputs)
 
     def _rebind(self, changed: set[int], fresh: Mapping[int, gs.Tensor]) -> None:
-        for other in list(self.env) if changed else ():
-            if any(id(fake) in changed for fake in fakes_of(self._fake(other))):
+        for other in self.memory.holders(changed):
+            if other in self.env:
                 tensors = iter(tensors_of(self.env[other]))
                 new = {next(tensors).name: fresh.get(id(fake)) for fake in fakes_of(self._fake(other))}
                 self.env[other] = map_leaves(partial(_newer, new), self.env[other])

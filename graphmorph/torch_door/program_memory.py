@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,12 @@ class ProgramMemory:
     def __init__(self, program: ShapedProgram) -> None:
         self.program = program
         self.order = {node: index for index, node in enumerate(program.traced.graph.nodes)}
+        self._last_use = {node: max((self.order[user] for user in node.users), default=-1) for node in self.order}
+        self._storages: dict[fx.Node, set[int]] = {}
+        self._holders: dict[int, list[fx.Node]] = defaultdict(list)
+        for node, execution in program.executions.items():
+            for fake in fakes_of(execution.value):
+                self._holders[id(fake)].append(node)
         self.needed = self._needed()
         self.written_state = self._written_state()
         self.given = set().union(*(storage_of(self.value(n)) for n in self.order if n.op == "placeholder"))
@@ -35,9 +42,19 @@ class ProgramMemory:
             return self.value(execution.written[0])
         return execution.value
 
+    def storages(self, node: fx.Node) -> set[int]:
+        """Identities of the memory behind what a node gives."""
+        if node not in self._storages:
+            self._storages[node] = storage_of(self.value(node))
+        return self._storages[node]
+
+    def holders(self, fakes: Iterable[int]) -> set[fx.Node]:
+        """Nodes that give any of these fake tensors, by identity."""
+        return {node for fake in fakes for node in self._holders[fake]}
+
     def is_outside(self, nodes: Iterable[fx.Node]) -> bool:
         """Whether any of the nodes lies in memory that is the module's or the caller's."""
-        touched = set().union(*(storage_of(self.value(node)) for node in nodes))
+        touched = set().union(*(self.storages(node) for node in nodes))
         return bool(touched & (self.written_state | self.given))
 
     def _needed(self) -> set[fx.Node]:
@@ -63,13 +80,13 @@ class ProgramMemory:
         written = self.program.executions[node].written
         if not written:
             return []
-        memory = set().union(*(storage_of(self.value(arg)) for arg in written))
+        memory = set().union(*(self.storages(arg) for arg in written))
         same = {id(leaf) for leaf in fakes_of(self.result(node))}  # these are what the node gives, from now on
-        later = [n for n in known if any(self.order[user] > self.order[node] for user in n.users)]
+        later = [n for n in known if self._last_use[n] > self.order[node]]
         return [
             n
             for n in later
-            if storage_of(self.value(n)) & memory
+            if self.storages(n) & memory
             and not all(id(leaf) in same for leaf in pytree.tree_leaves(self.value(n)))
         ]
 
