@@ -7,7 +7,7 @@ TEST := $(VENV)/.test
 DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow test-mutants lint docs bench build clean
+.PHONY: demo test test-slow test-mutants lint docs bench bench-acnet build clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE) ## fuse the example model that ships with the package, and prove it
@@ -34,8 +34,12 @@ docs: $(TEST) ## regenerate docs/passes.md and docs/torch-rules.md, and the READ
 	$(BIN)/python -m graphmorph.cli.torch_rules_page docs/torch-rules.md
 	if [ -e benchmarks/results/fuse.json ]; then $(BIN)/python benchmarks/readme_table.py; fi
 
-bench: $(VENV)/.bench ## the comparison with other tools; writes benchmarks/results
+bench: $(VENV)/.bench ## the comparison with other tools, and the torch door's costs; writes benchmarks/results
 	$(BIN)/python -m benchmarks.fuse
+	$(BIN)/python -m benchmarks.torch_door
+
+bench-acnet: $(VENV)/.bench ## ACNet against its baseline on MNIST, five seeds; about ten minutes
+	$(BIN)/python -m benchmarks.acnet_mnist
 
 # build/lib outlives a build and would carry deleted modules into the wheel.
 build: $(CORE) ## the wheel, in dist/
