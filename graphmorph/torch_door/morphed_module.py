@@ -41,6 +41,11 @@ class MorphedModule(fx.GraphModule):
                 if hasattr(type(self), name) or name in self.__dict__:
                     setattr(type(self), name, property(_item(kind, name)))
 
+    def __getitem__(self, index: int | str) -> nn.Module:
+        """A child by place or by name, as in the Sequential that the original may have been."""
+        children = self._modules
+        return children[index] if isinstance(index, str) else list(children.values())[index]  # type: ignore[return-value]
+
     def __deepcopy__(self, memo: dict[int, Any]) -> MorphedModule:
         made = MorphedModule.__new__(MorphedModule)
         memo[id(self)] = made

@@ -86,8 +86,7 @@ class ProgramMemory:
         return [
             n
             for n in later
-            if self.storages(n) & memory
-            and not all(id(leaf) in same for leaf in pytree.tree_leaves(self.value(n)))
+            if self.storages(n) & memory and not all(id(leaf) in same for leaf in pytree.tree_leaves(self.value(n)))
         ]
 
 

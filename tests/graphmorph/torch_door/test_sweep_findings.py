@@ -78,6 +78,13 @@ def test_wrapped_functions_that_give_numbers_and_change_their_arguments() -> Non
     assert torch.equal(materialise(trace(again, x))(x), module(x))
 
 
+def test_a_sequential_is_still_indexed() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval()
+    fused = graphmorph.fuse(module, torch.randn(2, 3, 9, 9))
+    assert type(fused[0]) is nn.Conv2d
+    assert fused[-1] is fused["2"]
+
+
 def test_a_leaf_that_was_asked_for_stays_whole() -> None:
     x = torch.randn(2, 3, 9, 9)
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).eval()
