@@ -73,9 +73,9 @@ def _window(t: Translation) -> Window:
 
 
 def _pads_inside(window: Window) -> bool:
-    """Whether torch's pools take the pads: alike on both sides, and at most half of the window."""
-    halves = zip(window.begins, window.extents, strict=True)
-    return window.symmetric and all(2 * pad <= extent for pad, extent in halves)
+    """Whether torch's pools take the pads: alike on both sides, and at most half of the kernel, undilated."""
+    halves = zip(window.begins, window.kernel, strict=True)
+    return window.symmetric and all(2 * pad <= size for pad, size in halves)
 
 
 @translates("GlobalAveragePool", 1, 22)

@@ -46,11 +46,16 @@ def test_any_max_pool(window: dict[str, list[int]], dilations: list[int], ceil: 
     """Pads that torch's pool takes, and larger ones; only ceil_mode with the latter is refused."""
     text = f"{TWO} {node('MaxPool', dilations=dilations, ceil_mode=int(ceil), **window)}"
     pads, kernel = window["pads"], window["kernel_shape"]
-    halves = all(2 * p <= d * (k - 1) + 1 for p, k, d in zip(pads, kernel * 2, dilations * 2, strict=True))
+    halves = all(2 * p <= k for p, k in zip(pads, kernel * 2, strict=True))
     if ceil and not (pads[:2] == pads[2:] and halves):
         assert "ceil_mode with pads that torch's pool does not take" in refusal(text)
     else:
         check(text, x=(2, 3, 11, 10))
+
+
+def test_pads_of_more_than_half_an_undilated_kernel() -> None:
+    pads = node("MaxPool", kernel_shape=[1, 3], strides=[1, 1], pads=[0, 2, 0, 2], dilations=[1, 2])
+    check(f"{TWO} {pads}", x=(2, 3, 11, 10))
 
 
 @settings(max_examples=60, deadline=None)

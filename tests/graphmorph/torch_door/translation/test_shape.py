@@ -136,10 +136,6 @@ def test_a_shape_that_is_computed_as_exporters_do() -> None:
     ("text", "reason"),
     [
         ("g (float[4] x, int64[1] s) => (float y) { y = Tile(x, s) }", "its input s is not constant; fold constants"),
-        (
-            "g (float[4] x) => (float y) { t = Exp(x) y = Transpose(t) }",
-            "the rank of its input t is not known; run onnx.",
-        ),
     ],
 )
 def test_what_is_refused(text: str, reason: str) -> None:
