@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from graphmorph.certification import certificate_for
 from graphmorph.editor import Editor
@@ -12,6 +13,11 @@ from graphmorph.manager import PassManager
 from graphmorph.report import RewriteReport
 from graphmorph.rewrite import Rewrite, Site
 from graphmorph.runtime import Runtime
+
+# The same examples in every run: a change is judged by what it changes. More are tried with --hypothesis-profile=wide.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("wide", deadline=None)
+settings.load_profile("steady")
 
 AFFINE_PASSES = tuple(f"graphmorph.passes.{name}" for name in ("expand_branches", "fold_batchnorm", "fuse_branches"))
 

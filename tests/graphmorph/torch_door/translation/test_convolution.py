@@ -64,7 +64,7 @@ def test_any_transposed_window(window: dict[str, list[int]], group: int, extra: 
     weights = {"w": (4, 6 // group, 3, 2), "b": (6,)}
     ends = window["pads"][2:]
     if window["pads"][:2] == ends or all(e <= p for e, p in zip(extra, ends, strict=True)):
-        check(text, weights, x=(2, 4, 6, 5))
+        check(text, weights, x=(2, 4, 9, 8))
     else:
         assert "exceeds the pads" in refusal(text, weights)
 
