@@ -19,7 +19,7 @@ from graphmorph.torch_door.program import ShapedProgram
 from graphmorph.torch_door.program_memory import ProgramMemory, has_effect
 from graphmorph.torch_door.propagation import storage_of
 from graphmorph.torch_door.ranks import is_rank
-from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord
+from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord, shape_sources
 from graphmorph.torch_door.rule_calls import call_rule, matched, own_tensors
 from graphmorph.torch_door.tensor_facts import TensorTypes
 from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
@@ -202,7 +202,7 @@ class Lowering:
         value = self._fake(node)
         read: dict[str, gs.Tensor] = {t.name: t for arg in node.all_input_nodes for t in tensors_of(self.env[arg])}
         read |= {t.name: t for other in stale for t in tensors_of(self.env[other])}
-        read |= {t.name: t for t in self._shape_sources(node)}
+        read |= {t.name: t for t in shape_sources(self._numbers_of(node), self.record.numbers)}
         if node.op == "call_module":
             read |= {t.name: t for t in self._module_state(node)}
         made: dict[int, gs.Variable] = {}
@@ -218,15 +218,8 @@ class Lowering:
         result = pytree.tree_map(lambda leaf: made.get(id(leaf), Number(leaf)), value)
         self._add_site(node, [opaque], result, stale, made)
 
-    def _shape_sources(self, node: fx.Node) -> list[gs.Tensor]:
-        """Tensors whose shapes the numbers among a node's arguments were computed from."""
-        pending = [arg for arg in node.all_input_nodes if arg in self.record.numbers]
-        found: list[gs.Tensor] = []
-        while pending:
-            arguments = self.record.numbers[pending.pop()].arguments
-            found.extend(t for value in arguments.values() for t in tensors_of(value))
-            pending.extend(arg for arg in arguments if arg in self.record.numbers)
-        return found
+    def _numbers_of(self, node: fx.Node) -> list[fx.Node]:
+        return [arg for arg in node.all_input_nodes if arg in self.record.numbers]
 
     def _module_state(self, node: fx.Node) -> list[gs.Constant]:
         module = self.root.get_submodule(str(node.target))

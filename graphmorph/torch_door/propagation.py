@@ -20,8 +20,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils import _pytree as pytree
 
+from graphmorph.torch_door.hooks import muted_hooks
+
 _CALL, _GETATTR = nn.Module.__call__, nn.Module.__getattr__
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 @dataclass(frozen=True)
@@ -177,23 +178,6 @@ def _plain_modules() -> Iterator[None]:
         yield
     finally:
         nn.Module.__call__, nn.Module.__getattr__ = patched  # type: ignore[method-assign]
-
-
-@contextmanager
-def muted_hooks(root: nn.Module) -> Iterator[None]:
-    """Keep hooks from running: they are the user's, and would see tensors without values."""
-    muted = []
-    for module in root.modules():
-        for name in _HOOKS:
-            hooks = module.__dict__.get(name)
-            if hooks:
-                muted.append((module, name, hooks))
-                module.__dict__[name] = type(hooks)()
-    try:
-        yield
-    finally:
-        for module, name, hooks in muted:
-            module.__dict__[name] = hooks
 
 
 def storage_of(value: Any) -> set[int]:

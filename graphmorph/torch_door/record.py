@@ -6,16 +6,18 @@ copies keep names, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import onnx_graphsurgeon as gs
 import torch
 from torch import fx, nn
 
 from graphmorph.oracle import OPAQUE_DOMAIN
 from graphmorph.torch_door.parameters import ParameterValues
+from graphmorph.torch_door.trees import tensors_of
 
 #: The domain of what is not ONNX: opaque nodes.
 DOMAIN = OPAQUE_DOMAIN
@@ -66,6 +68,22 @@ class NumberSite:
     arguments: Mapping[fx.Node, Any]
     effect: bool = False
     fixed: bool = False
+
+
+def shape_sources(numbers: Iterable[fx.Node], sites: Mapping[fx.Node, NumberSite]) -> list[gs.Tensor]:
+    """Tensors whose shapes numbers are computed from; those that follow from ranks alone are computed from none."""
+    found: list[gs.Tensor] = []
+    pending, seen = list(numbers), set[fx.Node]()
+    while pending:
+        number = pending.pop()
+        if number in seen or sites[number].fixed:
+            continue
+        seen.add(number)
+        for argument, value in sites[number].arguments.items():
+            found.extend(tensors_of(value))
+            if argument in sites:
+                pending.append(argument)
+    return found
 
 
 @dataclass(eq=False)

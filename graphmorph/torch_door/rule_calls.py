@@ -12,8 +12,8 @@ from torch import fx, nn
 from torch.utils import _pytree as pytree
 
 from graphmorph.torch_door.builder import SiteBuilder, Unsupported
+from graphmorph.torch_door.hooks import has_hooks
 from graphmorph.torch_door.rule_table import rule_for
-from graphmorph.torch_door.tracer import CALL_HOOKS
 from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
 from graphmorph.torch_door.values import Number
 
@@ -44,11 +44,6 @@ def call_rule(root: nn.Module, node: fx.Node, builder: SiteBuilder, argument: Ca
     except TypeError as error:
         raise Unsupported(f"{kind} was called in a way that is not understood: {error}") from error
     return rule(builder, *args, **kwargs)
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether calling a module runs more than its code."""
-    return any(part.__dict__.get(name) for part in module.modules() for name in CALL_HOOKS)
 
 
 def own_tensors(value: Any, builder: SiteBuilder) -> Any:

@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 
 from graphmorph.errors import TraceError
 from graphmorph.torch_door.assignments import watched_assignments
+from graphmorph.torch_door.hooks import CALL_HOOKS
 from graphmorph.torch_door.proxies import TracedValue
 from graphmorph.torch_door.ranks import depends_on_rank_alone
 from graphmorph.torch_door.source_lines import current_line, failing_line
@@ -28,9 +29,6 @@ Examples = Callable[[fx.Node], Sequence[Any]]
 
 #: What an assertion can compare an argument with.
 _PLAIN = (bool, int, float, str, torch.dtype, torch.device)
-
-#: Dictionaries of a module that hold hooks which run in its call, or which change its state_dict.
-CALL_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 #: Methods that a container may override to change what its state_dict holds; our own containers would not.
 SERIALISATION = ("state_dict", "_save_to_state_dict", "get_extra_state")

@@ -17,8 +17,7 @@ from torch import fx
 
 from graphmorph.errors import MaterialiseError
 from graphmorph.torch_door.intact import IntactSite
-from graphmorph.torch_door.record import DOMAIN, NumberSite, TraceRecord
-from graphmorph.torch_door.trees import tensors_of
+from graphmorph.torch_door.record import DOMAIN, NumberSite, TraceRecord, shape_sources
 
 #: Operators whose output may share memory with their input.
 ALIASING = frozenset(
@@ -53,31 +52,18 @@ def units_of(graph: gs.Graph, record: TraceRecord | None, intact: list[IntactSit
 def _intact_unit(site: IntactSite, record: TraceRecord | None) -> Unit:
     reads = {t.name for t in site.renamed.values() if isinstance(t, gs.Variable)}
     numbers = [n for n in site.site.arguments if record is not None and n in record.numbers]
-    reads |= shape_sources(numbers, record)
+    reads |= _shape_read(numbers, record)
     gives = [name for snapshot in site.site.nodes for name in snapshot.outputs]
     return Unit(site.site.order, frozenset(reads - set(gives) - {""}), tuple(gives), intact=site)
 
 
 def _assertion(number: NumberSite, record: TraceRecord) -> Unit:
-    return Unit(number.order, frozenset(shape_sources([number.fx_node], record)), (), number=number)
+    return Unit(number.order, frozenset(_shape_read([number.fx_node], record)), (), number=number)
 
 
-def shape_sources(numbers: Iterable[fx.Node], record: TraceRecord | None) -> set[str]:
-    """Tensors whose shapes numbers are computed from."""
-    names: set[str] = set()
-    pending, seen = list(numbers), set()
-    while pending and record is not None:
-        number = pending.pop()
-        if number in seen:
-            continue
-        seen.add(number)
-        if record.numbers[number].fixed:
-            continue
-        for argument, value in record.numbers[number].arguments.items():
-            names |= {t.name for t in tensors_of(value) if isinstance(t, gs.Variable)}
-            if argument in record.numbers:
-                pending.append(argument)
-    return names
+def _shape_read(numbers: Iterable[fx.Node], record: TraceRecord | None) -> set[str]:
+    """Names of the variables whose shapes numbers are computed from."""
+    return {t.name for t in shape_sources(numbers, record.numbers) if isinstance(t, gs.Variable)} if record else set()
 
 
 def _node_units(nodes: list[gs.Node], graph: gs.Graph) -> Iterable[Unit]:
