@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -53,7 +52,7 @@ def typed_options(
 def option_types(rewrite: type[Rewrite]) -> dict[str, Any]:
     """Declared type of each option."""
     hints = get_type_hints(rewrite)
-    return {field.name: hints[field.name] for field in fields(rewrite)}
+    return {name: hints[name] for name in rewrite.options()}
 
 
 def read_value(text: str, hint: Any) -> Any:

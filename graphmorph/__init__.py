@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from graphmorph.onnx_door import load, save
     from graphmorph.pipeline import expand, fuse
     from graphmorph.proof import verify
+    from graphmorph.pruning.listing import channel_groups
+    from graphmorph.pruning.prune import prune
     from graphmorph.rewrite import Refusal, Rewrite, Site
     from graphmorph.torch_door import materialise, trace
 
@@ -33,6 +35,7 @@ _HOMES = {
     "Refusal": "graphmorph.rewrite",
     "Rewrite": "graphmorph.rewrite",
     "Site": "graphmorph.rewrite",
+    "channel_groups": "graphmorph.pruning.listing",
     "expand": "graphmorph.pipeline",
     "export": "graphmorph.module_export",
     "fuse": "graphmorph.pipeline",
@@ -40,6 +43,7 @@ _HOMES = {
     "inspect_model": "graphmorph.inspection",
     "load": "graphmorph.onnx_door",
     "materialise": "graphmorph.torch_door",
+    "prune": "graphmorph.pruning.prune",
     "prune_positions": "graphmorph.kernel_pruning",
     "save": "graphmorph.onnx_door",
     "trace": "graphmorph.torch_door",
@@ -55,6 +59,7 @@ __all__ = [
     "Rewrite",
     "Site",
     "__version__",
+    "channel_groups",
     "expand",
     "export",
     "fuse",
@@ -62,6 +67,7 @@ __all__ = [
     "inspect_model",
     "load",
     "materialise",
+    "prune",
     "prune_positions",
     "save",
     "trace",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from graphmorph.errors import GraphError, RefusedError
 from graphmorph.facts import Dimension, Facts
 from graphmorph.graph import Graph, constant_array
-from graphmorph.journal import ConstantEdit, Journal
+from graphmorph.journal import NEW, ConstantEdit, Journal, Slice
 from graphmorph.names import NameAllocator
 from graphmorph.onnx_door import add_constant
 from graphmorph.runtime.protocol import TensorFacts
@@ -21,17 +21,35 @@ from graphmorph.runtime.protocol import TensorFacts
 
 @dataclass
 class Edit:
-    """What one site did: nodes out, nodes in, and its new constants before they were rounded."""
+    """What one site did: nodes out, nodes in, and its new constants before they were rounded.
+
+    touched: nodes that stay, with other inputs or attributes. ahead: by the identity of a new node, the node that stays
+    and that it goes before. rereads, attributes, sizes: what becomes of touched nodes and of tensors at the commit.
+    """
 
     root: str
     old: list[gs.Node] = field(default_factory=list)
     new: list[gs.Node] = field(default_factory=list)
     exact: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     constants: list[ConstantEdit] = field(default_factory=list)
+    ahead: dict[int, gs.Node] = field(default_factory=dict)
+    rereads: dict[tuple[int, int], tuple[gs.Node, gs.Tensor]] = field(default_factory=dict)
+    attributes: list[tuple[gs.Node, str, Any]] = field(default_factory=list)
+    sizes: dict[str, tuple[gs.Tensor, dict[int, Dimension]]] = field(default_factory=dict)
+
+    @property
+    def touched(self) -> list[gs.Node]:
+        """Each node that is edited in place, once."""
+        nodes = [*(node for node, _ in self.rereads.values()), *(node for node, _, _ in self.attributes)]
+        return list({id(node): node for node in nodes}.values())
+
+    def still_reads(self, node: gs.Node, tensor: gs.Tensor) -> bool:
+        """Whether a node reads a tensor after the commit, too."""
+        return any(t is tensor and (id(node), index) not in self.rereads for index, t in enumerate(node.inputs))
 
 
 class Editor:
-    """Edits one graph.
+    """Edits one graph. Nodes are replaced, or edited in place (`reread`, `set_attribute`).
 
     Constants are never written into: a rewrite makes new ones, and the old stay for whoever else reads them. Nodes are
     found and removed by identity (graphsurgeon compares them by value) and in time that does not grow with the graph.
@@ -94,16 +112,43 @@ class Editor:
         self._note(fresh, made_from)
         return constant
 
-    def _note(self, name: str, made_from: Sequence[str]) -> None:
+    def _note(self, name: str, made_from: Sequence[str], slices: Sequence[Slice] = ()) -> None:
         """Write down what a new constant was made from."""
-        self.edit.constants.append(ConstantEdit(self.rewrite, name, tuple(made_from)))
-        self.graph.origins[name] = tuple(made_from)
+        self.edit.constants.append(ConstantEdit(self.rewrite, name, tuple(made_from), tuple(slices)))
+        origins = self.graph.origins
+        self.graph.origins[name] = tuple(
+            o for one in made_from for o in (origins.get(one, (one,)) if one == name else (one,))
+        )
 
-    def values(self, name: str, values: NDArray[Any], made_from: Sequence[str] = ()) -> gs.Constant:
-        """A new constant of any type, taken as it is."""
-        fresh = self.names.fresh(name)
+    def values(
+        self, name: str, values: NDArray[Any], made_from: Sequence[str] = (), *, takes_over: bool = False
+    ) -> gs.Constant:
+        """A new constant of any type, taken as it is. takes_over: it may have the name of one that goes."""
+        fresh = self._named_after(name, takes_over)
         self._note(fresh, made_from)
         return add_constant(self.graph, fresh, values)
+
+    def sliced(self, constant: gs.Constant, slices: Sequence[Slice], *, takes_over: bool = False) -> gs.Constant:
+        """A new constant: some entries of another along some axes, in its type.
+
+        takes_over: nobody reads the old one any more, and the new one has its name.
+
+        Raises:
+            GraphError: a slice asks for entries that the old constant does not have.
+        """
+        values = constant_array(constant)
+        for one in slices:
+            if NEW in one.taken:
+                raise GraphError(f"{self.rewrite} takes new entries of {constant.name}, which has none")
+            values = values.take(one.taken, axis=one.axis)
+        fresh = self._named_after(constant.name, takes_over)
+        self._note(fresh, (constant.name,), slices)
+        return add_constant(self.graph, fresh, np.asarray(values, order="C"))
+
+    def _named_after(self, name: str, takes_over: bool) -> str:
+        if takes_over:
+            self.names.release(name)
+        return self.names.fresh(name)
 
     def tensor(self, like: gs.Tensor, name: str, shape: Sequence[Dimension] | None = None) -> gs.Variable:
         """A new tensor with the type of another, and with its shape unless one is given."""
@@ -127,13 +172,19 @@ class Editor:
         attrs: Mapping[str, Any] | None = None,
         *,
         in_place_of: gs.Node | None = None,
+        ahead_of: gs.Node | None = None,
     ) -> gs.Node:
-        """A new node. `in_place_of`, a node that the same edit removes, hands its name on."""
+        """A new node. `in_place_of`, a node that the same edit removes, hands its name on.
+
+        It goes where the root was made, or before `ahead_of`, a node that stays.
+        """
         if in_place_of is not None and in_place_of.name:
             self.names.release(in_place_of.name)
             name = in_place_of.name
         node = gs.Node(op, self.names.fresh(name), dict(attrs or {}), list(inputs), [output])
         self.edit.new.append(node)
+        if ahead_of is not None:
+            self.edit.ahead[id(node)] = ahead_of
         return node
 
     def root_stand_in(self, root: gs.Tensor) -> gs.Variable:
@@ -144,6 +195,18 @@ class Editor:
         """Take nodes out, in the same commit."""
         self.edit.old.extend(nodes)
 
+    def reread(self, node: gs.Node, index: int, tensor: gs.Tensor) -> None:
+        """Let `node.inputs[index]` be another tensor, in the same commit; an optional input may be given anew."""
+        self.edit.rereads[id(node), index] = (node, tensor)
+
+    def set_attribute(self, node: gs.Node, name: str, value: Any) -> None:
+        """Give an attribute another value, in the same commit; None takes it away."""
+        self.edit.attributes.append((node, name, value))
+
+    def resize(self, tensor: gs.Tensor, sizes: Mapping[int, Dimension]) -> None:
+        """Let a tensor have other sizes along some axes, in the same commit; None: they are not known any more."""
+        self.edit.sizes[tensor.name] = (tensor, dict(sizes))
+
     def abort(self) -> None:
         """Forget the staged edit; the graph is as it was."""
         for node in self.edit.new:
@@ -151,7 +214,7 @@ class Editor:
         self._edit = None
 
     def commit(self) -> Edit:
-        """Put the new nodes where the root's producer stood, and remove the old ones.
+        """Put the new nodes where they belong (see `node`), edit nodes in place, and remove the old ones.
 
         Raises:
             GraphError: where somebody outside the site still reads a tensor that would be gone.
@@ -161,7 +224,7 @@ class Editor:
         going = {id(node) for node in edit.old}
         for node in edit.old:
             for tensor in node.outputs:
-                outside = any(id(reader) not in going for reader in tensor.outputs)
+                outside = any(id(reader) not in going and edit.still_reads(reader, tensor) for reader in tensor.outputs)
                 if tensor.name and tensor.name not in kept and (outside or self.facts.is_pinned(tensor.name)):
                     raise GraphError(f"{self.rewrite} would remove {tensor.name}, which is still read")
         place = next((node for node in edit.old if any(t.name == edit.root for t in node.outputs)), None)
@@ -176,18 +239,49 @@ class Editor:
                     _drop(stand_in.inputs, node)
                     list.__setitem__(node.outputs, index, roots[stand_in.name])
                     list.append(roots[stand_in.name].inputs, node)
-        if edit.new:
-            if place is None:
+        for node in edit.new:
+            where = edit.ahead.get(id(node), place)
+            if where is None:
                 raise GraphError(f"{self.rewrite} adds nodes at {edit.root}, which nothing that it removes produces")
-            self._in_place_of.setdefault(id(place), []).extend(edit.new)
+            self._in_place_of.setdefault(id(where), []).append(node)
         self._write_down(edit)
+        self._edit_in_place(edit)
         self._edit = None
         return edit
+
+    def _edit_in_place(self, edit: Edit) -> None:
+        for (_, index), (node, tensor) in edit.rereads.items():
+            while len(node.inputs) <= index:
+                list.append(node.inputs, gs.Variable.empty())
+            old = node.inputs[index]
+            _drop(old.outputs, node)
+            self._upstream.append(old)
+            list.__setitem__(node.inputs, index, tensor)
+            list.append(tensor.outputs, node)
+        for node, name, value in edit.attributes:
+            if value is None:
+                node.attrs.pop(name, None)
+            else:
+                node.attrs[name] = value
+        for tensor, sizes in edit.sizes.values():
+            self._resize(tensor, sizes)
+
+    def _resize(self, tensor: gs.Tensor, sizes: Mapping[int, Dimension]) -> None:
+        """A tensor of which the model says no shape stays so: what is not said cannot be wrong."""
+        known = self.facts.shapes.get(tensor.name)
+        shape = None if known is None else _with_sizes(known.shape, sizes)
+        tensor.shape = _with_sizes(tensor.shape, sizes)
+        if known is not None:
+            self._learn(tensor.name, known._replace(shape=None if shape is None else tuple(shape)))
+        shape = tensor.shape if shape is None else shape
+        if shape is not None:
+            self.graph.resized[tensor.name] = tuple(shape)
 
     def _write_down(self, edit: Edit) -> None:
         self.journal.edits.extend(edit.constants)
         self.journal.nodes_removed += len(edit.old)
         self.journal.nodes_added += len(edit.new)
+        self.journal.nodes_changed += len(edit.touched)
 
     def make_constant(self, node: gs.Node, output: str, value: gs.Constant | NDArray[Any]) -> None:
         """Let the readers of a node's output read a constant; a node with no other output goes."""
@@ -232,12 +326,12 @@ class Editor:
 
     def flush(self) -> None:
         """Rebuild the node list once, after all sites of a round."""
-        if not self._removed and not self._in_place_of:
+        if not self._removed and not self._in_place_of and not self._upstream:
             return
         self._remove_orphans()
         nodes: list[gs.Node] = []
         for node in self.graph.nodes:
-            nodes.extend(self._in_place_of.get(id(node), ()))
+            nodes.extend(new for new in self._in_place_of.get(id(node), ()) if id(new) not in self._removed)
             if id(node) not in self._removed:
                 nodes.append(node)
         self.graph.nodes = nodes
@@ -255,6 +349,10 @@ class Editor:
                 _detach(node)
                 self._removed.add(id(node))
                 self.journal.nodes_removed += 1
+
+
+def _with_sizes(shape: Sequence[Dimension] | None, sizes: Mapping[int, Dimension]) -> list[Dimension] | None:
+    return None if shape is None else [sizes.get(axis, size) for axis, size in enumerate(shape)]
 
 
 def _drop(items: list[Any], item: object) -> None:

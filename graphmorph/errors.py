@@ -63,3 +63,7 @@ class TraceWarning(UserWarning):
 
 class RollbackWarning(UserWarning):
     """A rewrite of a live module was taken back, because the proof failed with it."""
+
+
+class OptimizerWarning(UserWarning):
+    """State of an optimizer that does not follow a rewrite; the message names the parameters and the reasons."""

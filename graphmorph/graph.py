@@ -18,7 +18,8 @@ class Graph(gs.Graph):
 
     `record` holds what the door read and graphsurgeon has no place for (doc strings, metadata, value_info,
     ...); it is None for a graph that was not loaded from a model. `traced` is the same of a traced torch module.
-    `origins` tells of constants that rewrites made which constants their values came from.
+    `origins` tells of constants that rewrites made which constants their values came from; `resized` gives the sizes of
+    tensors that have others than before.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Graph(gs.Graph):
         self.record = record
         self.traced = traced
         self.origins: dict[str, tuple[str, ...]] = {}
+        self.resized: dict[str, tuple[int | str | None, ...]] = {}
         super().__init__(*args, **kwargs)
 
     def copy(self, tensor_map: dict[str, gs.Tensor] | None = None) -> Graph:
@@ -56,6 +58,7 @@ class Graph(gs.Graph):
             traced=self.traced,
         )
         graph.origins = dict(self.origins)
+        graph.resized = dict(self.resized)
         graph.name_idx = self.name_idx
         return graph
 

@@ -194,7 +194,7 @@ class PassManager:
 
     def _commit(self, rewrite: Rewrite, site: Site, editor: Editor) -> RewriteReport:
         edit: Edit = editor.edit
-        before, after = parameters_of(edit.old), parameters_of(edit.new)
+        before = parameters_of([*edit.old, *edit.touched])
         names_before = [node.name or node.op for node in edit.old]
         certificate = certificate_for(edit, editor.facts) if self.certify and not rewrite.cleanup else None
         plan = getattr(site.data, "plan", None)
@@ -206,7 +206,7 @@ class PassManager:
             names_before,
             [node.name for node in edit.new],
             before,
-            after,
+            parameters_of([*edit.new, *edit.touched]),
             getattr(plan, "macs_before", None),
             getattr(plan, "macs_after", None),
             certificate,

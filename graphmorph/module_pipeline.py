@@ -103,7 +103,7 @@ class _ModuleJob:
         from graphmorph.torch_door.examples import bound_inputs
         from graphmorph.torch_door.guessed_inputs import guessed_inputs
 
-        _require_values(module)
+        require_values(module)
         self.module, self.passes, self.options = module, passes, options
         given = options.example_inputs
         self.example_inputs = guessed_inputs(module) if given is None else given
@@ -145,8 +145,8 @@ class _ModuleJob:
         )
         result = manager.run(graph)
         result.notes.extend(graph.traced.notes if graph.traced is not None else [])
-        made = materialise(graph)
-        return result, made if self.options.in_place else _apart(made, self.module)
+        made = materialise(graph, result.journal)
+        return result, made if self.options.in_place else apart(made, self.module)
 
     def sorted_out(self, caught: list[warnings.WarningMessage]) -> list[str]:
         """The warnings of tracing. A deploy form is for the mode that was traced; what is to be trained is for both."""
@@ -202,7 +202,7 @@ class _ModuleJob:
         )
 
 
-def _require_values(module: nn.Module) -> None:
+def require_values(module: nn.Module) -> None:
     """Raises UsageError: parameters or buffers hold no numbers yet."""
     from torch.nn.parameter import is_lazy
 
@@ -212,7 +212,7 @@ def _require_values(module: nn.Module) -> None:
             raise UsageError(f"{path} of {type(module).__name__} has no values: {why}")
 
 
-def _apart(made: MorphedModule, original: nn.Module) -> MorphedModule:
+def apart(made: MorphedModule, original: nn.Module) -> MorphedModule:
     """Copies of what the result shares with the original; what is new stays as it is."""
     shared = {id(one) for one in original.modules()}
     tensors = {id(t) for t in (*original.parameters(), *original.buffers())}

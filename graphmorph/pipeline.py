@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from graphmorph import registry
+from graphmorph.destination import target_of
 from graphmorph.errors import ModelRunError, UsageError
 from graphmorph.graph import Graph
 from graphmorph.manager import PassManager, Progress, RunResult, SiteKey
@@ -329,7 +330,7 @@ def _rewrite(
         raise UsageError("example_inputs and leaf_modules are for torch modules; an ONNX file is proven on inputs=")
     started = time.perf_counter()
     with ExitStack() as stack:
-        job = _Job(model, _target(model, output, in_place), freeze_initializers, stack)
+        job = _Job(model, target_of(model, output, in_place=in_place), freeze_initializers, stack)
         job.manager = lambda certify, without, limit: PassManager(
             passes,
             keep=keep,
@@ -427,16 +428,6 @@ class _Job:
             if not error.unsupported:
                 raise
             outcome.note = f"onnxruntime cannot load the model, so it was checked by onnx.checker only: {error}"
-
-
-def _target(model: Model, output: str | os.PathLike[str] | None, in_place: bool) -> Path | None:
-    if not in_place:
-        return Path(output) if output is not None else None
-    if not isinstance(model, str | os.PathLike):
-        raise UsageError("--in-place needs a model that is a file")
-    if output is not None and Path(output) != Path(model):
-        raise UsageError("--in-place and --output exclude each other")
-    return Path(model)
 
 
 def _prove(job: _Job, result: RunResult, session: ProofSession) -> _Outcome:

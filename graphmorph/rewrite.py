@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["exact", "approximate"]
 
+#: Metadata of a field that is for code, not an option that users set.
+INTERNAL = {"internal": True}
+
 
 @dataclass(frozen=True)
 class Site:
@@ -66,4 +69,4 @@ class Rewrite(ABC):
     @classmethod
     def options(cls) -> dict[str, Any]:
         """Option names and their defaults, from which command line, report and documentation derive."""
-        return {option.name: option.default for option in fields(cls)}
+        return {option.name: option.default for option in fields(cls) if not option.metadata.get("internal")}

@@ -13,7 +13,7 @@ from graphmorph.onnx_door.node_writer import NodeWriter, index_originals
 from graphmorph.onnx_door.record import DoorRecord
 from graphmorph.onnx_door.structure import unread_initializers
 from graphmorph.onnx_door.tensor_writer import TensorWriter, sparse_unchanged
-from graphmorph.onnx_door.value_info import UNKNOWN, Facts, collect_facts, says_the_same, write_facts
+from graphmorph.onnx_door.value_info import UNKNOWN, Facts, collect_facts, facts_of, says_the_same, write_facts
 from graphmorph.onnx_door.wire import without_fields
 
 _REBUILT = frozenset(
@@ -154,8 +154,8 @@ class GraphWriter:
         outermost: bool,
     ) -> None:
         inputs = {tensor.name: tensor for tensor in graph.inputs}
-        initializers = {tensor.name for tensor in target.initializer}
-        initializers.update(sparse.values.name for sparse in target.sparse_initializer)
+        dense = {tensor.name: tensor for tensor in target.initializer}
+        initializers = {*dense, *(sparse.values.name for sparse in target.sparse_initializer)}
         entries = {value.name: value for value in original.input}
         order = [name for name in entries if name in inputs or name in initializers]
         if [name for name in order if name in inputs] != list(inputs):
@@ -164,7 +164,7 @@ class GraphWriter:
             if name in inputs:
                 target.input.append(_entry(inputs[name], entries.get(name), facts))
             else:
-                target.input.append(entries[name])
+                target.input.append(_initializer_entry(entries[name], dense.get(name)))
         if outermost and self.lists_initializers:
             read = {tensor.name for tensor in original.initializer}
             for tensor in target.initializer:
@@ -187,6 +187,7 @@ class GraphWriter:
         others = {value.name for value in target.input}.union(tensor.name for tensor in target.initializer)
         others.update(sparse.values.name for sparse in target.sparse_initializer)
         gone = before.difference(produced, others)
+        dense = {tensor.name: tensor for tensor in target.initializer}
         target.quantization_annotation.extend(
             note for note in original.quantization_annotation if note.tensor_name not in gone
         )
@@ -194,7 +195,7 @@ class GraphWriter:
             if entry.name in produced:
                 target.value_info.append(_entry(produced[entry.name], entry, facts))
             elif entry.name not in gone:
-                target.value_info.append(entry)
+                target.value_info.append(_initializer_entry(entry, dense.get(entry.name)))
         shown = {value.name for value in target.output}.union(before, others)
         shown.update(entry.name for entry in original.value_info)
         for name, tensor in produced.items():
@@ -212,6 +213,17 @@ def _claim(constants: Constants, constant: gs.Constant) -> None:
 def _is_tensor(tensor: gs.Tensor) -> bool:
     """Whether a value is a dense tensor; of others graphsurgeon knows too little to write their type."""
     return isinstance(tensor, gs.Constant) or tensor.type == "tensor_type"
+
+
+def _initializer_entry(original: onnx.ValueInfoProto, tensor: onnx.TensorProto | None) -> onnx.ValueInfoProto:
+    """The value_info of an initializer: the one that was read, unless its shape was changed."""
+    shape = facts_of(original).shape
+    if tensor is None or shape is None or shape == list(tensor.dims):
+        return original
+    entry = onnx.ValueInfoProto()
+    entry.CopyFrom(original)
+    write_facts(entry, None, list(tensor.dims))
+    return entry
 
 
 def _entry(tensor: gs.Tensor, original: onnx.ValueInfoProto | None, facts: dict[str, Facts]) -> onnx.ValueInfoProto:

@@ -178,6 +178,24 @@ class Runtime:
         """
         return arrays_of(self.submit("run", session=session, payloads=feeds).result())
 
+    def shapes(self, session: int, feeds: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+        """Shapes of the outputs of an open session on `feeds`, by output name; the outputs stay in the child.
+
+        Inputs that are not fed are zeros. Outputs that are no tensors are left out.
+
+        Raises ModelRunError when onnxruntime refuses the inputs or fails inside.
+        """
+        answer = self.submit("shapes", session=session, payloads=feeds).result()
+        return {name: tuple(shape) for name, shape in answer.header["shapes"].items()}
+
+    def time(self, session: int, feeds: Mapping[str, np.ndarray], repeats: int) -> list[float]:
+        """Seconds that each of `repeats` runs of an open session took, after one that is not counted.
+
+        Raises ModelRunError when onnxruntime refuses the inputs or fails inside.
+        """
+        answer = self.submit("time", session=session, repeats=repeats, payloads=feeds).result()
+        return [float(seconds) for seconds in answer.header["seconds"]]
+
     def close(self, session: int) -> None:
         """Close an open session and give its memory back."""
         self.submit("close", session=session).result()
@@ -249,6 +267,8 @@ _PHASES = {
     "run_in_double": "evaluating in float64",
     "open": "loading the model",
     "run": "running the model",
+    "shapes": "running the model",
+    "time": "timing the model",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from graphmorph.runtime.values import run_session
+from graphmorph.runtime.values import run_session, shapes_of_outputs, time_session
 
 Model = str | bytes
 
@@ -94,10 +94,23 @@ class Sessions:
 
     def run(self, number: int, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Outputs by name. Raises ValueError when the session is not open (lost in a crash, for instance)."""
+        session, wanted = self._session(number)
+        return run_session(session, feeds, wanted)
+
+    def shapes(self, number: int, feeds: Mapping[str, Any]) -> dict[str, list[int]]:
+        """Shapes by name of the outputs that are tensors. Raises ValueError when the session is not open."""
+        session, wanted = self._session(number)
+        return shapes_of_outputs(session, feeds, wanted)
+
+    def time(self, number: int, feeds: Mapping[str, Any], repeats: int) -> list[float]:
+        """Seconds of each run, after one that is not counted. Raises ValueError when the session is not open."""
+        session, wanted = self._session(number)
+        return time_session(session, feeds, repeats, wanted)
+
+    def _session(self, number: int) -> tuple[Any, list[str] | None]:
         if number not in self._open:
             raise ValueError(f"session {number} is not open (closed, or lost when the child process died)")
-        session, wanted = self._open[number]
-        return run_session(session, feeds, wanted)
+        return self._open[number]
 
     def close(self, number: int) -> None:
         """Forget a session and give its memory back to the system."""

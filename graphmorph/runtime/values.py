@@ -7,6 +7,7 @@ OrtValues.
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,42 @@ def run_session(
         return _flatten(names, session.run(names, dict(feeds)))
     values = {name: _ort_value(array) for name, array in feeds.items()}
     return {name: _array(value) for name, value in zip(names, session.run_with_ort_values(names, values), strict=True)}
+
+
+def shapes_of_outputs(
+    session: Any, feeds: Mapping[str, np.ndarray], wanted: Sequence[str] | None = None
+) -> dict[str, list[int]]:
+    """Shapes of the wanted (None: all) outputs that are tensors. Only what they depend on is run, and inputs that are
+    not fed are zeros.
+    """
+    names = [output.name for output in session.get_outputs() if wanted is None or output.name in wanted]
+    options = ort.RunOptions()
+    options.only_execute_path_to_fetches = True
+    zeros = {value.name: _zeros(value) for value in session.get_inputs() if value.name not in feeds}
+    if any(array.dtype.kind == "O" for array in feeds.values()):  # OrtValues cannot be made of strings
+        arrays = session.run(names, {**feeds, **zeros}, options)
+        return {name: list(array.shape) for name, array in zip(names, arrays, strict=True) if hasattr(array, "shape")}
+    fed = {name: _ort_value(array) for name, array in {**feeds, **zeros}.items()}
+    values = session.run_with_ort_values(names, fed, options)
+    return {name: list(value.shape()) for name, value in zip(names, values, strict=True) if value.is_tensor()}
+
+
+def time_session(
+    session: Any, feeds: Mapping[str, np.ndarray], repeats: int, wanted: Sequence[str] | None = None
+) -> list[float]:
+    """Seconds of each of some runs, after one that warms up."""
+    run_session(session, feeds, wanted)
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        run_session(session, feeds, wanted)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _zeros(value: Any) -> np.ndarray:
+    known = {"tensor(float)": "float32", "tensor(double)": "float64", **{kind: of[0] for kind, of in _FOREIGN.items()}}
+    return np.zeros(value.shape, dtype_by_name(known.get(value.type, value.type[len("tensor(") : -1])))
 
 
 def _ort_value(array: np.ndarray) -> Any:

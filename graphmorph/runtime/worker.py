@@ -61,6 +61,20 @@ def _arrays(arrays: dict[str, np.ndarray]) -> Message:
     return Message({}, {**arrays})
 
 
+def _in_session(session: int, request: Message) -> Message:
+    kind = request.header["kind"]
+    if kind == "run":
+        return _arrays(_sessions().run(session, request.payloads))
+    if kind == "shapes":
+        return Message({"shapes": _sessions().shapes(session, request.payloads)})
+    if kind == "time":
+        return Message({"seconds": _sessions().time(session, request.payloads, int(request.header["repeats"]))})
+    if kind == "close":
+        _sessions().close(session)
+        return Message({})
+    raise ValueError(f"unknown request {kind!r} to a session")
+
+
 def _dispatch(request: Message) -> Message:
     header: dict[str, Any] = request.header
     kind = header["kind"]
@@ -69,11 +83,8 @@ def _dispatch(request: Message) -> Message:
         return Message({"pid": os.getpid()})
     if kind == "open":
         return Message(_sessions().open(model, header))
-    if kind == "run":
-        return _arrays(_sessions().run(header["session"], request.payloads))
-    if kind == "close":
-        _sessions().close(header["session"])
-        return Message({})
+    if "session" in header:
+        return _in_session(header["session"], request)
     if kind == "fold_constants":
         from graphmorph.runtime.sessions import fold_constants
 

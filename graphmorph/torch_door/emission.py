@@ -15,7 +15,9 @@ from torch import fx, nn
 from graphmorph.errors import MaterialiseError
 from graphmorph.graph import Graph, constant_array
 from graphmorph.torch_door.element_types import tensor_of
+from graphmorph.torch_door.intact import Heir
 from graphmorph.torch_door.parameters import ParameterValues, source_of
+from graphmorph.torch_door.provenance import MadeParameter
 from graphmorph.torch_door.record import TraceRecord
 
 #: Operators that say themselves whether they train.
@@ -26,7 +28,7 @@ class Emission:
     """The new fx graph and what it needs of modules and tensors.
 
     modules: new modules by path. tensors: new parameters and buffers by path. kept: paths of the module's own modules
-    that are called. read: identities of the module's own tensors that are read.
+    that are called. read: identities of the module's own tensors that are read. made: parameters made of constants.
     """
 
     def __init__(self, source: Graph, record: TraceRecord | None, kept: set[str]) -> None:
@@ -40,10 +42,14 @@ class Emission:
         self.tensors: dict[str, torch.Tensor] = {}
         self.read: set[int] = set()
         self._shared: dict[tuple[Any, ...], str] = {}
+        self.made: list[MadeParameter] = []
         self._parameters: dict[tuple[int, bool], nn.Parameter] = {}
         self._accesses: dict[str, fx.Node] = {}
         self._paths: set[str] = set()
         self._tensor_paths: dict[str, str] = {}
+        self._heir_paths: dict[tuple[str, bool], str] = {}
+        self._places: dict[str, torch.Tensor] = {}
+        self._cut: dict[int, dict[bool, nn.Parameter]] = {}
         self._leaves, self._containers = _paths_of(record)
         self._held: list[Any] = []
 
@@ -86,7 +92,44 @@ class Emission:
         if path is None:
             path = self._tensor_paths[constant.name] = self._free_path(constant.name.replace(".", "_"), replaces=False)
             self.tensors[path] = self._new_state(constant) if trained else self.tensor(constant, False)
+            source = self._replaced(constant)
+            if source is not None:
+                self._places[path] = source
         return self.attribute(path)
+
+    def heir(self, heir: Heir) -> fx.Node:
+        """A get_attr of what is read in the place of a tensor of the module, in that tensor's own axes."""
+        key = (heir.constant.name, heir.transposed)
+        path = self._heir_paths.get(key)
+        if path is None:
+            tensor = self.inherited(heir)
+            path = next((known for known, other in self.tensors.items() if other is tensor), None)
+            path = path or self._free_path(heir.constant.name.replace(".", "_"), replaces=False)
+            self._heir_paths[key] = path
+            self.tensors[path] = tensor
+            self._places[path] = heir.source
+        return self.attribute(path)
+
+    def inherited(self, heir: Heir) -> torch.Tensor:
+        """The tensor that takes the place of one of the module: a parameter for a parameter, else a buffer."""
+        make = self.parameter if isinstance(heir.source, nn.Parameter) else self.tensor
+        return make(heir.constant, heir.transposed)
+
+    def take_places(self, read: set[int]) -> None:
+        """New tensors get the paths of those that they were made from, where nothing reads those any more.
+
+        read: identities of the module's own tensors that the new program reads.
+        """
+        for path, source in self._places.items():
+            home = self.record.paths.get(id(source)) if self.record is not None else None
+            above = [] if home is None else [home.rsplit(".", n)[0] for n in range(1, home.count(".") + 1)]
+            held = any(one in self._leaves or one in self.modules for one in above)
+            if home is None or held or id(source) in read or home in self.tensors:
+                continue
+            self.tensors[home] = self.tensors.pop(path)
+            access = self._accesses.pop(path)
+            access.target = home
+            self._accesses[home] = access
 
     def attribute(self, path: str) -> fx.Node:
         """A get_attr of something that the module has."""
@@ -106,23 +149,48 @@ class Emission:
                 self.tensors[node.target] = own
 
     def _new_state(self, constant: gs.Constant) -> torch.Tensor:
-        literal = self.record is not None and constant.name in self.record.literals
+        sources = self._sources(constant.name)
+        trained = not sources or any(isinstance(source, nn.Parameter) for source in sources)
         tensor = self.tensor(constant, False)
-        return tensor if literal or not tensor.is_floating_point() else self.parameter(constant, False)
+        return self.parameter(constant, False) if trained and tensor.is_floating_point() else tensor
+
+    def _replaced(self, constant: gs.Constant) -> torch.Tensor | None:
+        """The tensor of the module that a constant of the same axes was made from, and from nothing else."""
+        found = self.ancestor(constant.name)
+        return found.source if found is not None and not found.transposed else None
+
+    def ancestor(self, name: str) -> ParameterValues | None:
+        """The one tensor of the module that a constant was made from, over however many edits."""
+        known = self.record.parameters if self.record is not None else {}
+        seen: set[str] = set()
+        while name not in known and name not in seen:
+            seen.add(name)
+            made_from = self.source.origins.get(name, ())
+            if len(made_from) != 1:
+                return None
+            name = made_from[0]
+        return known.get(name)
 
     def origin(self, name: str) -> torch.Tensor | None:
         """A tensor of the module that went into a new constant; else any, for its device."""
-        if self.record is None:
-            return None
+        known = self.record.parameters.values() if self.record is not None else ()
+        of_module = (source for source in self._sources(name) if source is not None)
+        return next(of_module, next((values.source for values in known), None))
+
+    def _sources(self, name: str) -> list[torch.Tensor | None]:
+        """What a constant is made of, depth first: tensors of the module, and None for numbers in its code."""
+        found: list[torch.Tensor | None] = []
         pending, seen = [name], set()
-        while pending:
+        while pending and self.record is not None:
             current = pending.pop()
             if current in self.record.parameters:
-                return self.record.parameters[current].source
-            if current not in seen:
+                found.append(self.record.parameters[current].source)
+            elif current in self.record.literals:
+                found.append(None)
+            elif current not in seen:
                 seen.add(current)
                 pending.extend(reversed(self.source.origins.get(current, ())))
-        return next((values.source for values in self.record.parameters.values()), None)
+        return found
 
     def tensor(self, constant: gs.Constant, transpose: bool) -> torch.Tensor:
         """The values of a constant: the module's own tensor where it is that, else a new one on the same device."""
@@ -146,10 +214,33 @@ class Emission:
                 origins = [self.origin(name) for name in self.source.origins.get(constant.name, ())]
                 trained = [t.requires_grad for t in origins if isinstance(t, nn.Parameter)]
                 tensor = nn.Parameter(tensor.detach(), tensor.is_floating_point() and (any(trained) or not trained))
-                tensor = _in_memory_format(tensor, self.origin(constant.name))
+                tensor = self._tied(_in_memory_format(tensor, self.origin(constant.name)), constant, transpose)
             self._parameters[key] = tensor
+            self.made.append(MadeParameter(tensor, constant.name, transpose))
             self._held.append(constant._values)
         return self._parameters[key]
+
+    def _tied(self, made: nn.Parameter, constant: gs.Constant, transpose: bool) -> nn.Parameter:
+        """One parameter for a tensor that was read as it is and transposed, and that passes cut alike in both."""
+        ancestor = self.ancestor(constant.name)
+        if ancestor is None or ancestor.transposed != transpose:
+            return made
+        others = self._cut.setdefault(id(ancestor.source), {})
+        for transposed, other in others.items():
+            same = transposed != transpose and other.shape == made.shape and other.dtype == made.dtype
+            if same and torch.equal(other, made):
+                return other
+        others.setdefault(transpose, made)
+        return made
+
+    def vector(self, constant: gs.Constant) -> nn.Parameter:
+        """A constant of one axis that is not 1 as a Parameter of that axis alone."""
+        whole = self.parameter(constant, False)
+        if whole.dim() == 1:
+            return whole
+        flat = nn.Parameter(whole.detach().reshape(-1), whole.requires_grad)
+        self.made.append(MadeParameter(flat, constant.name, False))
+        return flat
 
     def module_before(self, name: str) -> nn.Module | None:
         """The module that a node of this name was a call of."""
@@ -164,11 +255,18 @@ class Emission:
 
     def layer(self, nodes: Sequence[gs.Node], build: Callable[[], nn.Module], args: tuple[Any, ...]) -> fx.Node:
         """A call of a new module, or of one that was made for equal nodes on the same constants."""
+        return self.graph.call_module(self.layer_path(nodes, build), args)
+
+    def layer_path(
+        self, nodes: Sequence[gs.Node], build: Callable[[], nn.Module], twin_of: nn.Module | None = None
+    ) -> str:
+        """The path of such a module; `twin_of`: what it is a copy of, copies of others being no copies of this."""
         constants = [t for node in nodes for t in node.inputs if isinstance(t, gs.Constant)]
         key = (
             tuple((node.op, repr(sorted(node.attrs.items(), key=lambda item: item[0]))) for node in nodes),
             tuple(id(constant._values) for constant in constants),
             tuple(len(dims) if dims is not None else -1 for dims in map(self.dims, nodes[0].inputs)),
+            id(twin_of),
         )
         path = self._shared.get(key) if constants else None
         if path is None:
@@ -181,7 +279,7 @@ class Emission:
             self.modules[path] = module
             self._shared[key] = path
             self._held.extend(constant._values for constant in constants)
-        return self.graph.call_module(path, args)
+        return path
 
     def _training(self) -> bool:
         return self.record.training if self.record is not None else False

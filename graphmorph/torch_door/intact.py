@@ -7,29 +7,81 @@ inputs were at most renamed, and when nobody outside reads what is inside.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx_graphsurgeon as gs
+import torch
+from torch import fx
 
 from graphmorph.graph import Graph
+from graphmorph.torch_door.calls import Call
 from graphmorph.torch_door.parameters import ParameterValues, source_of
 from graphmorph.torch_door.record import NodeSnapshot, Site, TraceRecord
 from graphmorph.torch_door.trees import tensors_of
 
 
 @dataclass(frozen=True)
+class Heir:
+    """A constant that is read in the place of a tensor of the module, or of its transpose."""
+
+    constant: gs.Constant
+    source: torch.Tensor
+    transposed: bool
+
+    @property
+    def is_the_same(self) -> bool:
+        """Whether no pass changed it."""
+        return source_of(self.constant, ParameterValues(self.source, self.transposed)) is self.source
+
+
+@dataclass(frozen=True)
 class IntactSite:
-    """A site as it was; `renamed` gives the tensor that each input is now."""
+    """A site that is still a call of the program; `renamed` gives the tensor that each input is now.
+
+    call: the call, where it is not that of the fx node. heirs: by the identity of tensors of the module, what is read
+    now. tensors, settings: by their paths in the module that is called, its new parameters, buffers and attributes; the
+    module itself is called where there are none.
+    """
 
     site: Site
     nodes: tuple[gs.Node, ...]
     renamed: dict[str, gs.Tensor]
+    call: Call | None = None
+    heirs: Mapping[int, Heir] = field(default_factory=dict)
+    tensors: Mapping[str, Heir] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def argument_nodes(self) -> list[fx.Node]:
+        """The fx nodes that the call is given."""
+        return list(self.site.arguments) if self.call is None else self.call.nodes
+
+    @property
+    def calls_own_module(self) -> bool:
+        """Whether the very module of the program is called."""
+        return self.site.fx_node.op == "call_module" and not self.tensors and not self.settings
+
+
+@dataclass(frozen=True)
+class PresentSite:
+    """A site all of whose nodes are there, in their order. is_read_inside: others read what is none of its results."""
+
+    site: Site
+    nodes: tuple[gs.Node, ...]
+    is_read_inside: bool
 
 
 def intact_sites(graph: Graph, record: TraceRecord) -> list[IntactSite]:
     """Every intact site, in the order of the program."""
+    found = (intact_or_none(present, record) for present in present_sites(graph, record))
+    return [intact for intact in found if intact is not None]
+
+
+def present_sites(graph: Graph, record: TraceRecord) -> list[PresentSite]:
+    """Every site whose nodes are all there, in the order of the program."""
     present: dict[int, dict[str, gs.Node]] = defaultdict(dict)
     doubled: set[str] = set()
     for node in graph.nodes:
@@ -43,11 +95,10 @@ def intact_sites(graph: Graph, record: TraceRecord) -> list[IntactSite]:
     found = []
     for site in record.sites:
         nodes = present.get(site.order, {})
-        if len(nodes) < len(site.nodes) or doubled & set(nodes):
-            continue
-        intact = _intact(site, [nodes[s.name] for s in site.nodes], readers, kept, record)
-        if intact is not None:
-            found.append(intact)
+        if len(nodes) == len(site.nodes) and not doubled & set(nodes):
+            hidden = {name for snapshot in site.nodes for name in snapshot.outputs} - _given_names(site)
+            read = any(name in kept or readers[name] - set(nodes) for name in hidden)
+            found.append(PresentSite(site, tuple(nodes[s.name] for s in site.nodes), read))
     return found
 
 
@@ -59,22 +110,40 @@ def _readers(graph: Graph) -> dict[str, set[str]]:
     return readers
 
 
-def _intact(
-    site: Site, nodes: list[gs.Node], readers: dict[str, set[str]], kept: set[str], record: TraceRecord
-) -> IntactSite | None:
-    inside = {name for snapshot in site.nodes for name in snapshot.outputs}
+def intact_or_none(present: PresentSite, record: TraceRecord) -> IntactSite | None:
+    """A site that no pass touched."""
+    inside = _inside(present.site)
     renamed: dict[str, gs.Tensor] = {}
-    for node, snapshot in zip(nodes, site.nodes, strict=True):
+    for node, snapshot in zip(present.nodes, present.site.nodes, strict=True):
         if not _same_node(node, snapshot):
             return None
         for tensor, name in zip(node.inputs, snapshot.inputs, strict=True):
             if not _same_input(tensor, name, inside, renamed, record):
                 return None
-    given = _given_names(site)
-    own = {node.name for node in nodes}
-    if any(name in kept or readers[name] - own for name in inside - given):
-        return None
-    return IntactSite(site, tuple(nodes), renamed)
+    return None if present.is_read_inside else IntactSite(present.site, present.nodes, renamed)
+
+
+def renamed_inputs(present: PresentSite, record: TraceRecord) -> dict[str, gs.Tensor] | None:
+    """The tensor that each input is now, by the name it was traced under; None where the nodes hang together otherwise.
+
+    Constants are not looked at: what they are is for others to judge.
+    """
+    inside = _inside(present.site)
+    renamed: dict[str, gs.Tensor] = {}
+    for node, snapshot in zip(present.nodes, present.site.nodes, strict=True):
+        if tuple(t.name for t in node.outputs) != snapshot.outputs:
+            return None
+        for tensor, name in zip(node.inputs, snapshot.inputs, strict=False):
+            if not name or name in record.parameters or name in record.literals:
+                if bool(tensor.name) != bool(name) or isinstance(tensor, gs.Constant) != bool(name):
+                    return None
+            elif not _same_input(tensor, name, inside, renamed, record):
+                return None
+    return renamed
+
+
+def _inside(site: Site) -> set[str]:
+    return {name for snapshot in site.nodes for name in snapshot.outputs}
 
 
 def _given_names(site: Site) -> set[str]:

@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 
 from graphmorph.graph import Graph
 from graphmorph.torch_door.builder import SiteBuilder, Unsupported
+from graphmorph.torch_door.calls import call_of
 from graphmorph.torch_door.element_types import numpy_dtype
 from graphmorph.torch_door.program import ShapedProgram
 from graphmorph.torch_door.program_memory import ProgramMemory, has_effect
@@ -69,6 +70,10 @@ class Lowering:
                 self._call(node)
         self.record.parameters = self.types.made
         self.record.literals = self.types.literals()
+        self.record.batch = self.program.batch
+        self.record.sizes = self.types.traced_sizes()
+        self.record.doubled_sizes = self.types.doubled_sizes()
+        self.record.batch_input = self.types.batch_input
         return Graph(
             nodes=self.nodes,
             inputs=inputs,
@@ -133,13 +138,11 @@ class Lowering:
         """
         arguments = {arg: self.env[arg] for arg in node.all_input_nodes}
         fixed = is_rank(node)
-        self.record.numbers[node] = NumberSite(self.order[node], node, arguments, effect and not fixed, fixed)
+        twin = self.program.doubled[node].value if self.program.doubled is not None else None
+        number = self.env[node] = Number(self._fake(node), twin)
+        self.record.numbers[node] = NumberSite(self.order[node], node, arguments, number, effect and not fixed, fixed)
         for value in arguments.values() if node in self.memory.needed and not fixed else ():
             self.record.shape_read |= {t.name for t in tensors_of(value) if isinstance(t, gs.Variable)}
-        if fixed:
-            self.record.fixed_values[node] = self._fake(node)
-        twin = self.program.doubled[node].value if self.program.doubled is not None else None
-        self.env[node] = Number(self._fake(node), twin)
 
     def _call(self, node: fx.Node) -> None:
         execution = self.program.executions[node]
@@ -170,15 +173,16 @@ class Lowering:
             fake = self._fake(source)  # type: ignore[arg-type]
             name = list(type(fake).__match_args__).index(name) if hasattr(type(fake), "__match_args__") else name
         self.env[node] = getattr(value, str(name)) if isinstance(name, str) and hasattr(value, name) else value[name]
-        if isinstance(self.env[node], Number):
-            self.record.numbers[node] = NumberSite(self.order[node], node, {source: value})  # type: ignore[dict-item]
+        found = self.env[node]
+        if isinstance(found, Number):
+            self.record.numbers[node] = NumberSite(self.order[node], node, {source: value}, found)  # type: ignore[dict-item]
         return True
 
     def _lowered(self, node: fx.Node) -> None:
         if node.op == "call_module" and node.target in self.program.traced.kept_whole:
             raise Unsupported("it is kept whole, as asked")
         builder = SiteBuilder(self._base(node), self.memory.result(node), self.types)
-        value = own_tensors(call_rule(self.root, node, builder, self._argument), builder)
+        value = own_tensors(call_rule(call_of(self.root, node), builder, self._argument), builder)
         value = matched(value, self._fake(node), builder.result)
         for tensor, fake in zip(tensors_of(value), fakes_of(builder.result), strict=True):
             if isinstance(tensor, gs.Variable) and tensor.inputs:

@@ -59,13 +59,13 @@ def prove_module(
     with evaluation(original), evaluation(candidate), torch.no_grad():
         for case in _cases(example, samples, seed):
             try:
-                expected = _outputs(original, case.inputs)
+                expected = outputs_of(original, case.inputs)
             except _RUN_ERRORS as error:
                 if case.must_run:
                     return Proof("inconclusive", f"the original does not run on the {case.source} inputs: {error}")
                 continue
             try:
-                got = _outputs(candidate, case.inputs)
+                got = outputs_of(candidate, case.inputs)
             except AssertionError as error:  # the program's own: it says for which inputs it was traced
                 notes.append(f"not compared on {_sizes_text(case.inputs)}: {error}")
                 continue
@@ -98,8 +98,8 @@ def _judged(original: nn.Module, case: Case, expected: Arrays, got: Arrays, limi
         raised = {n: np.maximum(floors[n], noise_floor(array, other.get(n))) for n, array in expected.items()}
         outputs = judge_outputs(expected, got, raised, limits, second_opinion=True)
     shapes = {name: tuple(leaf.shape) for name, leaf in _tensors(case.inputs).items()}
-    drawn = case.source != "given"
-    return CaseReport(shapes, case.source, "normal", case.sample, seed if drawn else None, outputs, None)
+    is_drawn = case.source != "given"
+    return CaseReport(shapes, case.source, "normal", case.sample, seed if is_drawn else None, outputs, None)
 
 
 def _is_numeric(report: OutputReport) -> bool:
@@ -118,7 +118,7 @@ def _step(key: Any) -> str:
     return str(next(getattr(key, name) for name in ("key", "idx", "name") if hasattr(key, name)))
 
 
-def _outputs(module: nn.Module, inputs: Inputs, parameters: Mapping[str, torch.Tensor] | None = None) -> Arrays:
+def outputs_of(module: nn.Module, inputs: Inputs, parameters: Mapping[str, torch.Tensor] | None = None) -> Arrays:
     """What a module gives, with other parameters where some are given."""
     given = pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, dict(inputs))
     with undisturbed(module), _same_random_numbers(module):
@@ -130,15 +130,15 @@ def _cases(example: Inputs, samples: int, seed: int) -> Iterator[Case]:
     yield Case(example, "given", 0, must_run=True)
     generator = torch.Generator().manual_seed(seed)
     for sample in range(samples):
-        yield Case(_drawn(example, generator), "seeded", sample, must_run=False)
+        yield Case(drawn(example, generator), "seeded", sample, must_run=False)
     batch = batch_of(example) or 0
     for other in sorted({2 * batch, 1} - {batch}) if batch else ():
-        yield Case(_drawn(example, generator, batch=(batch, other)), "seeded", 0, must_run=False)
+        yield Case(drawn(example, generator, batch=(batch, other)), "seeded", 0, must_run=False)
     for more in _OTHER_SIZES:
-        yield Case(_drawn(example, generator, more=more), "seeded", 0, must_run=False)
+        yield Case(drawn(example, generator, more=more), "seeded", 0, must_run=False)
 
 
-def _drawn(example: Inputs, generator: torch.Generator, *, batch: tuple[int, int] = (0, 0), more: int = 0) -> Inputs:
+def drawn(example: Inputs, generator: torch.Generator, *, batch: tuple[int, int] = (0, 0), more: int = 0) -> Inputs:
     """Inputs like the example: floats from a normal distribution, integers from the example's own.
 
     batch: which first dimension becomes which. more: how much rows grow; columns grow twice as much.
@@ -163,8 +163,8 @@ def _drawn(example: Inputs, generator: torch.Generator, *, batch: tuple[int, int
 def _moved_outputs(module: nn.Module, inputs: Inputs, seed: int) -> Arrays:
     """What a module gives after its inputs moved by their last bit; where none is a float, its parameters."""
     if any(leaf.is_floating_point() for leaf in _tensors(inputs).values()):
-        return _outputs(module, _jittered(dict(inputs), seed))
-    return _outputs(module, inputs, _jittered(dict(module.named_parameters()), seed))
+        return outputs_of(module, _jittered(dict(inputs), seed))
+    return outputs_of(module, inputs, _jittered(dict(module.named_parameters()), seed))
 
 
 def _jittered(values: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -86,10 +86,13 @@ def _named_tensors(root: nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 def build_tree(root: nn.Module, contents: Contents) -> nn.Module:
     """A new root with the children, parameters and buffers of the new program, in the original's order."""
-    tree = _Builder(contents).copy_of(root, "")
+    builder = _Builder(contents)
+    tree = builder.copy_of(root, "")
     for path, module in contents.modules.items():
         _place(tree, path, module)
     for path, tensor in contents.tensors.items():
+        if path in builder.placed:
+            continue
         if isinstance(tensor, nn.Parameter):
             tree.register_parameter(path, tensor)
         else:
@@ -101,6 +104,7 @@ class _Builder:
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
         self.done: dict[int, nn.Module | None] = {}
+        self.placed: set[str] = set()
 
     def copy_of(self, module: nn.Module, path: str) -> nn.Module:
         """A container with the state, hooks and flags of a module that was traced through."""
@@ -110,14 +114,21 @@ class _Builder:
         for name, value in module.__dict__.items():
             if name not in ("_modules", "_parameters", "_buffers"):
                 copied.__dict__[name] = _own(value) if name in _INTERNALS else value
-        copied._parameters = {n: p for n, p in module._parameters.items() if not self._dropped(p)}
-        copied._buffers = {n: b for n, b in module._buffers.items() if not self._dropped(b)}
+        copied._parameters = self._state_of(module._parameters, path)
+        copied._buffers = self._state_of(module._buffers, path)
         for name, child in module._modules.items():
             below = f"{path}.{name}" if path else name
             kept = None if child is None else self._child(child, below)
             if child is None or kept is not None:
                 copied._modules[name] = kept
         return copied
+
+    def _state_of(self, state: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Parameters or buffers, in their order: those that stay, and what took the places of others."""
+        places = {name: f"{path}.{name}" if path else name for name in state}
+        new = {name: self.contents.tensors[at] for name, at in places.items() if at in self.contents.tensors}
+        self.placed |= {places[name] for name in new}
+        return {n: new.get(n, tensor) for n, tensor in state.items() if n in new or not self._dropped(tensor)}
 
     def _child(self, child: nn.Module, path: str) -> nn.Module | None:
         if id(child) not in self.done:
@@ -132,7 +143,8 @@ class _Builder:
         if id(child) in self.contents.traced_modules:
             return child if any(id(t) in self.contents.read for t in child.parameters()) else None
         copied = self.copy_of(child, path)
-        empty = not copied._modules and not any(id(t) in self.contents.read for t in _direct(copied))
+        used = self.contents.read | {id(tensor) for tensor in self.contents.tensors.values()}
+        empty = not copied._modules and not any(id(t) in used for t in _direct(copied))
         below = any(name.startswith(f"{path}.") for name in self.contents.modules)
         return None if empty and not below and (child._modules or list(_direct(child))) else copied
 

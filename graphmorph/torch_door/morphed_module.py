@@ -19,9 +19,15 @@ _MODULE_STATE = frozenset(nn.Module().__dict__)
 
 
 class MorphedModule(fx.GraphModule):
-    """A materialised graph. `report` is what the rewrites that made it did, where there were any."""
+    """A materialised graph.
 
-    report = None  # without an annotation: torch.jit.script reads those of classes, and not as text
+    `report` is what the rewrites that made it did, where there were any; `parameter_origins` tells of each of its
+    parameters, by path, what became it (`provenance.ParameterOrigin`), where it was made of a module.
+    """
+
+    # Without annotations: torch.jit.script reads those of classes, and not as text.
+    report = None
+    parameter_origins = None
 
     def __init__(self, tree: nn.Module, graph: fx.Graph, class_name: str = "MorphedModule") -> None:
         super().__init__(nn.Module(), fx.Graph(), class_name)
@@ -52,19 +58,18 @@ class MorphedModule(fx.GraphModule):
         tree = nn.Module()
         tree.__dict__.update(copy.deepcopy(_tree_state(self), memo))
         made.__init__(tree, copied_graph(self._graph), type(self).__name__)  # type: ignore[misc]
-        made.__dict__["report"] = self.__dict__.get("report")
+        made.__dict__.update(_notes(self))
         return made
 
     def __copy__(self) -> MorphedModule:
         tree = nn.Module()
         tree.__dict__.update(_tree_state(self))
         made = MorphedModule(tree, copied_graph(self._graph), type(self).__name__)
-        made.__dict__["report"] = self.__dict__.get("report")
+        made.__dict__.update(_notes(self))
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        report = self.__dict__.get("report")
-        return _rebuilt, (_tree_state(self), listed_nodes(self._graph), type(self).__name__, report)
+        return _rebuilt, (_tree_state(self), listed_nodes(self._graph), type(self).__name__, _notes(self))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return self.__reduce__()
@@ -74,17 +79,24 @@ def _item(kind: str, name: str) -> Callable[[MorphedModule], Any]:
     return lambda module: module.__dict__[kind][name]
 
 
+#: What is known about how a module was made; copies know it too.
+_NOTES = frozenset({"report", "parameter_origins"})
+
 #: What a GraphModule has besides its tree, made anew for each.
-_GRAPH_STATE = frozenset(fx.GraphModule(nn.Module(), fx.Graph()).__dict__) - _MODULE_STATE | {"report"}
+_GRAPH_STATE = frozenset(fx.GraphModule(nn.Module(), fx.Graph()).__dict__) - _MODULE_STATE | _NOTES
+
+
+def _notes(module: MorphedModule) -> dict[str, Any]:
+    return {name: value for name, value in module.__dict__.items() if name in _NOTES}
 
 
 def _tree_state(module: MorphedModule) -> dict[str, Any]:
     return {name: value for name, value in module.__dict__.items() if name not in _GRAPH_STATE}
 
 
-def _rebuilt(state: dict[str, Any], nodes: list[Any], class_name: str, report: Any) -> MorphedModule:
+def _rebuilt(state: dict[str, Any], nodes: list[Any], class_name: str, notes: dict[str, Any]) -> MorphedModule:
     tree = nn.Module()
     tree.__dict__.update(state)
     made = MorphedModule(tree, graph_of(nodes), class_name)
-    made.__dict__["report"] = report
+    made.__dict__.update(notes)
     return made

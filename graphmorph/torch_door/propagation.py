@@ -20,6 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils.stateless import _reparametrize_module
 from torch.utils import _pytree as pytree
 
+from graphmorph.torch_door.calls import call_of
 from graphmorph.torch_door.hooks import muted_hooks
 
 _CALL, _GETATTR = nn.Module.__call__, nn.Module.__getattr__
@@ -90,17 +91,12 @@ class FakeRun:
     @contextmanager
     def _running(self) -> Iterator[None]:
         with (
-            warnings.catch_warnings(),
-            _without_fast_path(),
-            _silenced(logging.getLogger("torch._subclasses.fake_tensor")),
-            torch.random.fork_rng(devices=[]),
-            torch.no_grad(),
+            unheard(),
             self._mode or nullcontext(),
             _reparametrize_module(self.root, self._state),
             muted_hooks(self.root),
             _plain_modules(),
         ):
-            warnings.simplefilter("ignore")  # whoever runs the module itself hears them
             yield
 
     def _execute(self, node: fx.Node) -> None:
@@ -114,13 +110,8 @@ class FakeRun:
             return pytree.tree_map(self._stand_in, self.inputs[str(node.target)])
         if node.op == "get_attr":
             return self._attribute(str(node.target))
-        args = _own_lists(fx.map_arg(node.args, lambda n: self.done[n].value))
-        kwargs = _own_lists(fx.map_arg(node.kwargs, lambda n: self.done[n].value))
-        if node.op == "call_module":
-            return self.root.get_submodule(str(node.target)).forward(*args, **kwargs)
-        if node.op == "call_method":
-            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-        return node.target(*args, **kwargs)  # type: ignore[operator]
+        call = call_of(self.root, node)
+        return call.run(*call.mapped(lambda n: self.done[n].value))
 
     def _attribute(self, target: str) -> Any:
         if target in self._constants:
@@ -133,19 +124,24 @@ class FakeRun:
         return value
 
 
-def _own_lists(value: Any) -> Any:
-    """fx's lists and dicts cannot be changed, which a function may do to its arguments."""
-    if isinstance(value, list):
-        return [_own_lists(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _own_lists(item) for key, item in value.items()}
-    return tuple(_own_lists(item) for item in value) if type(value) is tuple else value
-
-
 def _versions(value: Any) -> list[int]:
     if isinstance(value, torch.Tensor):
         return [value._version]
     return [leaf._version for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Runs that are nobody's business: no warnings, no gradients, no random numbers used up."""
+    with (
+        warnings.catch_warnings(),
+        _without_fast_path(),
+        _silenced(logging.getLogger("torch._subclasses.fake_tensor")),
+        torch.random.fork_rng(devices=[]),
+        torch.no_grad(),
+    ):
+        warnings.simplefilter("ignore")  # whoever runs the module itself hears them
+        yield
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch import fx, nn
 from graphmorph.oracle import OPAQUE_DOMAIN
 from graphmorph.torch_door.parameters import ParameterValues
 from graphmorph.torch_door.trees import tensors_of
+from graphmorph.torch_door.values import Number
 
 #: The domain of what is not ONNX: opaque nodes.
 DOMAIN = OPAQUE_DOMAIN
@@ -60,12 +61,13 @@ class Site:
 class NumberSite:
     """One fx node without tensors: shape arithmetic, or an assertion (`effect`), which is emitted though unread.
 
-    fixed: it follows from ranks alone, so its value stays what it was.
+    traced: what it was on the example. fixed: it follows from ranks alone, so its value stays what it was.
     """
 
     order: int
     fx_node: fx.Node
     arguments: Mapping[fx.Node, Any]
+    traced: Number
     effect: bool = False
     fixed: bool = False
 
@@ -90,10 +92,11 @@ def shape_sources(numbers: Iterable[fx.Node], sites: Mapping[fx.Node, NumberSite
 class TraceRecord:
     """The traced program and how it became a graph.
 
-    fixed_values: numbers that follow from ranks alone.
     specialised: tensors whose lowering holds for the traced sizes only, with the reason. shape_read: tensors whose
     shape the program reads. side_outputs: outputs of the graph that the program does not return: they hold writes.
     output_names: what the graph's outputs were called. values_given: the tensors that each fx node gave.
+    batch: the size of the example's batch. sizes: of every tensor on the example, by name; doubled_sizes: with twice
+    the batch, of those where it is known. batch_input: the input whose first size is the batch.
     """
 
     root: nn.Module
@@ -114,7 +117,10 @@ class TraceRecord:
     values_given: dict[fx.Node, tuple[str, ...]] = field(default_factory=dict)
     side_outputs: list[str] = field(default_factory=list)
     specialised: dict[str, str] = field(default_factory=dict)
-    fixed_values: dict[fx.Node, Any] = field(default_factory=dict)
     shape_read: set[str] = field(default_factory=set)
     opaque: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    batch: int | None = None
+    sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    doubled_sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    batch_input: gs.Variable | None = None

@@ -8,35 +8,36 @@ from typing import Any
 
 import onnx_graphsurgeon as gs
 import torch
-from torch import fx, nn
+from torch import fx
 from torch.utils import _pytree as pytree
 
 from graphmorph.torch_door.builder import SiteBuilder, Unsupported
+from graphmorph.torch_door.calls import Call
 from graphmorph.torch_door.hooks import has_hooks
 from graphmorph.torch_door.rule_table import rule_for
 from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
 from graphmorph.torch_door.values import Number
 
 
-def call_rule(root: nn.Module, node: fx.Node, builder: SiteBuilder, argument: Callable[[fx.Node], Any]) -> Any:
+def call_rule(call: Call, builder: SiteBuilder, argument: Callable[[fx.Node], Any]) -> Any:
     """What the rule of a call makes of it; `argument` gives what an argument node stands for.
 
     Raises:
         Unsupported: there is no rule, or it declines.
     """
-    args: Any = fx.map_arg(node.args, argument)
-    kwargs: Any = fx.map_arg(node.kwargs, argument)
+    args: Any = fx.map_arg(call.args, argument)
+    kwargs: Any = fx.map_arg(dict(call.kwargs), argument)
     if "out" in kwargs and kwargs["out"] is not None:
         raise Unsupported("out= is not understood")
-    if node.op == "call_module":
-        module = root.get_submodule(str(node.target))
-        if has_hooks(module):
-            raise Unsupported(f"{type(module).__name__} has hooks, which may do anything")
-        rule, kind, args = rule_for("module", type(module)), type(module).__name__, (module, *args)
-    elif node.op == "call_method":
-        rule, kind = rule_for("method", node.target), f"Tensor.{node.target}"
+    if call.module is not None:
+        kind = type(call.module).__name__
+        if has_hooks(call.module):
+            raise Unsupported(f"{kind} has hooks, which may do anything")
+        rule, args = rule_for("module", type(call.module)), (call.module, *args)
+    elif call.op == "call_method":
+        rule, kind = rule_for("method", call.target), f"Tensor.{call.target}"
     else:
-        rule, kind = rule_for("function", node.target), getattr(node.target, "__name__", str(node.target))
+        rule, kind = rule_for("function", call.target), getattr(call.target, "__name__", str(call.target))
     if rule is None:
         raise Unsupported(f"{kind} has no lowering rule")
     try:

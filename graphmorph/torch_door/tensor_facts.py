@@ -25,6 +25,7 @@ class TensorTypes:
         self.batch = batch
         self._doubled = doubled
         self._sizes: dict[str, tuple[int, ...]] = {}
+        self._twice: dict[str, tuple[int, ...]] = {}
         self._names: set[str] = set()
         self._node_names: set[str] = set()
         self._parameters: dict[tuple[int, bool], gs.Constant] = {}
@@ -59,6 +60,9 @@ class TensorTypes:
     def learn(self, tensor: gs.Tensor, fake: torch.Tensor) -> None:
         """Remember the traced sizes of a tensor."""
         self._sizes[tensor.name] = tuple(int(n) for n in fake.shape)
+        twin = self._doubled.get(id(fake))
+        if twin is not None:
+            self._twice[tensor.name] = tuple(int(n) for n in twin.shape)
 
     def dims(self, tensor: gs.Tensor) -> tuple[Dimension, ...]:
         return tuple(tensor.shape)
@@ -69,6 +73,14 @@ class TensorTypes:
         if tensor.name in self._sizes:
             return self._sizes[tensor.name]
         return tuple(self._traced(n) for n in tensor.shape)
+
+    def traced_sizes(self) -> dict[str, tuple[int, ...]]:
+        """The sizes on the example of every tensor that stood for a fake one, by name."""
+        return dict(self._sizes)
+
+    def doubled_sizes(self) -> dict[str, tuple[int, ...]]:
+        """The same with twice the batch, of those that are known."""
+        return dict(self._twice)
 
     def _traced(self, dimension: Dimension) -> int:
         if isinstance(dimension, str) and self.batch is not None:

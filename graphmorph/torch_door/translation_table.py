@@ -5,7 +5,6 @@ Only what a pass made or changed is translated; what it left alone is the module
 
 from __future__ import annotations
 
-import copy
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from torch import fx, nn
 from graphmorph.errors import MaterialiseError
 from graphmorph.graph import constant_array
 from graphmorph.schema import version_of
+from graphmorph.torch_door.module_clones import cloned
 
 if TYPE_CHECKING:
     from graphmorph.torch_door.emission import Emission
@@ -131,6 +131,10 @@ class Translation:
         """A constant as a Parameter: the module's own where it still is that; else new, like what it was made from."""
         return self.emission.parameter(self._constant(i), transpose)
 
+    def vector(self, i: int) -> nn.Parameter:
+        """Like `parameter`, for a constant of one axis that is not 1: a Parameter of that axis alone."""
+        return self.emission.vector(self._constant(i))
+
     def tensor(self, i: int, transpose: bool = False) -> torch.Tensor:
         """A constant as a plain tensor, for buffers."""
         return self.emission.tensor(self._constant(i), transpose)
@@ -148,21 +152,7 @@ class Translation:
 
     def clone(self, module: Module, *, tensors: dict[str, torch.Tensor | None], **settings: Any) -> Module:
         """The same class with the same settings, but for some attributes and the given parameters and buffers."""
-        twin = copy.copy(module)
-        for name in ("_parameters", "_buffers", "_modules"):
-            twin.__dict__[name] = dict(module.__dict__[name])
-        twin.__dict__["_non_persistent_buffers_set"] = set(module._non_persistent_buffers_set)
-        for name, tensor in tensors.items():
-            if isinstance(tensor, nn.Parameter) or (tensor is None and name in twin._parameters):
-                twin._parameters[name] = tensor
-            else:
-                twin._buffers[name] = tensor
-        for name, setting in settings.items():
-            setattr(twin, name, setting)
-        if hasattr(twin, "_reversed_padding_repeated_twice"):
-            padding: Any = twin.padding
-            twin.__dict__["_reversed_padding_repeated_twice"] = [n for n in reversed(padding) for _ in range(2)]
-        return twin
+        return cloned(module, tensors, settings)
 
     def following(self, op: str) -> gs.Node | None:
         return self.following_node if self.following_node is not None and self.following_node.op == op else None
@@ -175,8 +165,7 @@ class Translation:
 
     def parameter_of(self, constant: gs.Constant) -> nn.Parameter:
         """Like `parameter`, for a constant of the following node; a vector whatever its leading ones."""
-        found = self.emission.parameter(constant, False)
-        return found if found.dim() == 1 else nn.Parameter(found.detach().reshape(-1), found.requires_grad)
+        return self.emission.vector(constant)
 
     def layer(self, build: Callable[[], nn.Module], *args: Any) -> fx.Node:
         """A call of a module, registered at a path after the node's name; equal nodes on the very same constants share

@@ -51,7 +51,7 @@ def units_of(graph: gs.Graph, record: TraceRecord | None, intact: list[IntactSit
 
 def _intact_unit(site: IntactSite, record: TraceRecord | None) -> Unit:
     reads = {t.name for t in site.renamed.values() if isinstance(t, gs.Variable)}
-    numbers = [n for n in site.site.arguments if record is not None and n in record.numbers]
+    numbers = [n for n in site.argument_nodes if record is not None and n in record.numbers]
     reads |= _shape_read(numbers, record)
     gives = [name for snapshot in site.site.nodes for name in snapshot.outputs]
     return Unit(site.site.order, frozenset(reads - set(gives) - {""}), tuple(gives), intact=site)

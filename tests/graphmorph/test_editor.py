@@ -9,8 +9,9 @@ from graphmorph.editor import Editor
 from graphmorph.errors import GraphError, RefusedError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph, constant_array
-from graphmorph.journal import ConstantEdit, Journal
+from graphmorph.journal import NEW, ConstantEdit, Journal, Slice
 from graphmorph.onnx_door import load, to_model
+from graphmorph.runtime.protocol import TensorFacts
 from tests.passes.text_models import build
 
 MODEL = build(
@@ -147,3 +148,97 @@ def test_a_tensor_made_constant_takes_its_readers_along(graph: Graph, editor: Ed
     assert "node_b" not in [node.name for node in graph.nodes]
     assert constant_array(graph.tensors()["b"]).tolist() == [0.0] * 4
     assert [edit.name for edit in editor.journal.edits] == ["b"]
+
+
+def test_nodes_are_edited_in_place_at_the_commit(graph: Graph, editor: Editor) -> None:
+    before, node = to_model(graph), editor.facts.producer["a"]
+    half = editor.sliced(editor.facts.tensors["k"], [Slice(0, (2, 0))])
+    editor.reread(node, 1, half)
+    editor.set_attribute(node, "alpha", 0.5)
+    editor.set_attribute(editor.facts.producer["c"], "beta", 1)
+    editor.set_attribute(editor.facts.producer["c"], "beta", None)
+    assert to_model(graph) == before
+    edit = editor.commit()
+    editor.flush()
+    assert [n.name for n in edit.touched] == ["node_a", "node_c"]
+    assert node.inputs[1] is half
+    assert [reader.name for reader in half.outputs] == ["node_a"]
+    assert [reader.name for reader in editor.facts.tensors["k"].outputs] == ["node_b"]
+    assert (node.attrs, editor.facts.producer["c"].attrs) == ({"alpha": 0.5}, {})
+    assert (editor.journal.nodes_added, editor.journal.nodes_removed, editor.journal.nodes_changed) == (0, 0, 2)
+
+
+def test_what_is_staged_in_place_is_forgotten_by_an_abort(graph: Graph, editor: Editor) -> None:
+    before, x = to_model(graph), editor.facts.tensors["x"]
+    editor.reread(editor.facts.producer["b"], 1, editor.sliced(editor.facts.tensors["k"], [Slice(0, (1,))]))
+    editor.set_attribute(editor.facts.producer["b"], "alpha", 1)
+    editor.resize(x, {1: 2})
+    editor.abort()
+    editor.flush()
+    assert to_model(graph) == before
+    assert not editor.journal.modified
+    assert graph.resized == {}
+
+
+def test_a_slice_takes_entries_axis_by_axis() -> None:
+    graph = load(build("g (float[2,3] x) => (float[2,3] y) { y = Add(x, w) }", {"w": np.arange(6.0).reshape(2, 3)}))
+    editor = Editor(graph, Facts(graph), Journal())
+    editor.begin("test", "y")
+    slices = (Slice(1, (2, 0)), Slice(0, (1,)))
+    taken = editor.sliced(editor.facts.tensors["w"], slices, takes_over=True)
+    assert (taken.name, constant_array(taken).tolist()) == ("w", [[5.0, 3.0]])
+    assert constant_array(taken).dtype == np.float32
+    assert editor.edit.constants == [ConstantEdit("test", "w", ("w",), slices)]
+    assert graph.origins["w"] == ("w",)
+    with pytest.raises(GraphError, match="test takes new entries of w, which has none"):
+        editor.sliced(editor.facts.tensors["w"], [Slice(0, (0, NEW))])
+
+
+def test_a_constant_that_takes_over_a_name_keeps_what_the_old_one_was_made_of(editor: Editor, graph: Graph) -> None:
+    graph.origins["k"] = ("conv.weight", "bn.weight")
+    editor.sliced(editor.facts.tensors["k"], [Slice(0, (0,))], takes_over=True)
+    assert graph.origins["k"] == ("conv.weight", "bn.weight")
+
+
+def test_an_optional_input_is_given_anew(graph: Graph, editor: Editor) -> None:
+    node = editor.facts.producer["c"]
+    editor.reread(node, 2, editor.values("third", np.ones(1)))
+    editor.commit()
+    assert [tensor.name for tensor in node.inputs] == ["b", "", "third"]
+
+
+def test_nobody_reads_what_was_read_before(graph: Graph, editor: Editor) -> None:
+    """A node goes when its only reader reads something else, in the same edit or without one that removes it."""
+    editor.reread(editor.facts.producer["b"], 0, editor.facts.tensors["x"])
+    editor.remove([editor.facts.producer["a"]])
+    editor.commit()
+    editor.begin("test", "c")
+    editor.reread(editor.facts.producer["c"], 0, editor.facts.tensors["x"])
+    editor.commit()
+    editor.flush()
+    assert [node.name for node in graph.nodes] == ["node_c", "node_y", "node_z"]
+
+
+def test_a_new_node_goes_before_one_that_stays(graph: Graph, editor: Editor) -> None:
+    node = editor.facts.producer["y"]
+    output = editor.tensor(editor.facts.tensors["c"], "masked")
+    editor.node("Neg", "neg", [editor.facts.tensors["c"]], output, ahead_of=node)
+    editor.reread(node, 0, output)
+    editor.commit()
+    editor.flush()
+    assert [n.name for n in graph.nodes] == ["node_a", "node_b", "node_c", "neg", "node_y", "node_z"]
+
+
+def test_sizes_of_some_axes_change(graph: Graph) -> None:
+    """What was said of the others stays, and what nobody knew stays unsaid."""
+    known = {"x": TensorFacts(1, ("N", 4)), "b": TensorFacts(1, ("N", 4))}
+    editor = Editor(graph, Facts(graph, lambda: known), Journal())
+    editor.begin("test", "b")
+    for name in ("x", "b", "c"):
+        editor.resize(editor.facts.tensors[name], {1: 3})
+    editor.commit()
+    assert editor.facts.tensors["x"].shape == ["N", 3]
+    assert editor.facts.tensors["b"].shape is None
+    assert known["b"].shape == ("N", 3)
+    assert graph.resized == {"x": ("N", 3), "b": ("N", 3)}
+    assert graph.copy().resized == graph.resized

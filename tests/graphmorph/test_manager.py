@@ -12,6 +12,7 @@ from graphmorph.editor import Editor
 from graphmorph.errors import RefusedError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
+from graphmorph.journal import Slice
 from graphmorph.manager import PassManager
 from graphmorph.onnx_door import load
 from graphmorph.pipeline import passes_for
@@ -56,6 +57,30 @@ class Twins(Rewrite):
         editor.remove([node])
         if self.refuse:
             raise RefusedError("a value is too large")
+
+
+@dataclass(frozen=True)
+class Thinner(Rewrite):
+    """Take the first channel of every batch normalisation's scale away, in place. (Nothing could run the result.)"""
+
+    name: ClassVar[str] = "thinner"
+    kind: ClassVar[Kind] = "approximate"
+    summary: ClassVar[str] = "for tests"
+
+    def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:
+        node = facts.producer["d"]
+        yield Site("d", frozenset("d"), "thinner", node)
+
+    def apply(self, site: Site, editor: Editor) -> None:
+        node = site.data
+        editor.reread(node, 1, editor.sliced(node.inputs[1], [Slice(0, (1, 2, 3))]))
+
+
+def test_nodes_that_are_edited_in_place_are_counted(runtime: Runtime) -> None:
+    result = PassManager([Thinner()], runtime=runtime).run(load(MODEL))
+    report = result.passes[0].rewrites[0]
+    assert (report.parameters_before, report.parameters_after) == (16, 15)
+    assert (result.journal.nodes_removed, result.journal.nodes_added, result.journal.nodes_changed) == (0, 0, 1)
 
 
 def test_every_rewrite_is_counted_and_reported(runtime: Runtime) -> None:

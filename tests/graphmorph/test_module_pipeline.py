@@ -281,8 +281,8 @@ def test_an_error_that_no_rewrite_explains(monkeypatch: pytest.MonkeyPatch) -> N
 
     right = torch_door.materialise
 
-    def wrong(graph: Any) -> MorphedModule:
-        made = right(graph)
+    def wrong(graph: Any, journal: Any) -> MorphedModule:
+        made = right(graph, journal)
         made.head = nn.Linear(4, 2)
         return made
 

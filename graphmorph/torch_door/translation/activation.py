@@ -129,9 +129,6 @@ def prelu(t: Translation) -> fx.Node:
 
 def _prelu_module(t: Translation, count: int) -> nn.Module:
     """nn.PReLU with weight (count,)."""
-    weight = t.parameter(1)
-    if weight.shape != (count,):
-        weight = nn.Parameter(weight.detach().reshape(count), requires_grad=weight.requires_grad)
     module = nn.PReLU(count, device="meta")
-    module.weight = weight
+    module.weight = t.vector(1)
     return module

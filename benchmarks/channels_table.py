@@ -1,0 +1,95 @@
+"""The table of benchmarks/results/channels.json: for each tool what works, what is left, and how long it takes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Row = dict[str, Any]
+
+#: What of a trial is compared with Torch-Pruning's dependency build and prune: not reading, tracing or cleaning up.
+OURS = ("analysis_s", "choice_s", "rewriting_s")
+THEIRS = ("build_s", "prune_s")
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Print one line for each architecture, then a summary for each tool and form."""
+    console = Console(width=160)
+    console.print(_architectures(rows))
+    console.print(_summary(rows))
+    for line in comparison(rows):
+        console.print(line)
+
+
+def seconds(row: Row) -> float | None:
+    """Analysis, choice and rewriting; for the other tools what they take for it."""
+    known = [row[name] for name in (*OURS, *THEIRS) if name in row]
+    return sum(known) if known else None
+
+
+def comparison(rows: Sequence[Row]) -> list[str]:
+    """Ours on the traced module and on the file beside Torch-Pruning, over the architectures that both prune."""
+    by_tool: dict[str, dict[str, Row]] = defaultdict(dict)
+    for row in rows:
+        if row["form"] == "static" and "error" not in row:
+            by_tool[row["tool"]][row["key"]] = row
+    theirs, lines = by_tool["torch-pruning"], []
+    for tool in ("graphmorph-file", "graphmorph-module"):
+        both = [(by_tool[tool][key], theirs[key]) for key in by_tool[tool] if key in theirs]
+        more = [ours["key"] for ours, other in both if ours["parameters"] > other["parameters"] + 0.005]
+        slower = [ours["key"] for ours, other in both if (seconds(ours) or 0) > (seconds(other) or 0) / 5]
+        lines.append(f"{tool}: both prune {len(both)}; more parameters left in {len(more)}: {', '.join(more)}")
+        lines.append(f"{tool}: more than a fifth of Torch-Pruning's time in {len(slower)}: {', '.join(slower)}")
+    return lines
+
+
+def _architectures(rows: Sequence[Row]) -> Table:
+    table = Table(title="half of every group: parameters left (seconds)")
+    tools = list(dict.fromkeys(row["tool"] for row in rows))
+    for name in ("architecture", "form", "groups", *tools):
+        table.add_column(name)
+    cells: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
+    for row in rows:
+        cells[row["key"], row["form"]][row["tool"]] = row
+    for (key, form), found in cells.items():
+        groups = next((str(row["groups"]) for row in found.values() if "groups" in row), "")
+        table.add_row(key, form, groups, *(_cell(found.get(tool)) for tool in tools))
+    return table
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    if "error" in row:
+        return f"[red]{row['error'][:28]}[/red]"
+    spent = seconds(row)
+    return f"{row['parameters']:.3f} ({spent:.2f})" if spent is not None else f"{row['parameters']:.3f}"
+
+
+def _summary(rows: Sequence[Row]) -> Table:
+    table = Table(title="summary")
+    for name in ("tool", "form", "tried", "work", "left (median)", "more than half left", "seconds (median)", "most"):
+        table.add_column(name)
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["tool"], row["form"]].append(row)
+    for (tool, form), found in groups.items():
+        good = [row for row in found if "error" not in row]
+        left = [row["parameters"] for row in good]
+        spent = [s for row in good if (s := seconds(row)) is not None]
+        table.add_row(
+            tool,
+            form,
+            str(len(found)),
+            str(len(good)),
+            f"{median(left):.3f}" if left else "",
+            str(sum(share > 0.5 for share in left)),
+            f"{median(spent):.3f}" if spent else "",
+            f"{max(spent):.2f}" if spent else "",
+        )
+    return table

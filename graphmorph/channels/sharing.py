@@ -1,0 +1,42 @@
+"""Which uses of a shared constant may be sliced apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_graphsurgeon as gs
+
+from graphmorph.channels.constants import Use
+from graphmorph.facts import Facts, Reader
+from graphmorph.graph import constant_array
+
+
+def uses_apart(facts: Facts) -> Iterator[tuple[str, tuple[Use, ...]]]:
+    """Constants by name, with the uses that must read one tensor.
+
+    Exporters share vectors that happen to be equal (zeros and ones of untrained layers); every use of those is on its
+    own. Larger constants, and the parameters of a traced module, are shared on purpose and stay so.
+    """
+    for name, readers in facts.readers.items():
+        constant = facts.tensors[name]
+        if not isinstance(constant, gs.Constant):
+            continue
+        uses = [_use(reader) for reader in readers]
+        if len(uses) > 1 and facts.graph.traced is None and name not in facts.captured and _by_chance(constant):
+            for use in uses:
+                yield name, (use,)
+        else:
+            yield name, tuple(uses)
+
+
+def _use(reader: Reader) -> Use:
+    name = next((t.name for t in reader.node.outputs if t.name), reader.node.name)
+    return Use(str(name), reader.index)
+
+
+def _by_chance(constant: gs.Constant) -> bool:
+    """Whether equal values may be a coincidence: vectors, and tensors of one value."""
+    if len([n for n in constant.shape if n > 1]) <= 1:
+        return True
+    values = constant_array(constant)
+    return bool((values == values.reshape(-1)[0]).all())

@@ -1,0 +1,87 @@
+"""Gemm and MatMul, with weights or between two tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphmorph.channels.values.contraction import Columns, contract
+from graphmorph.channels.values.convolution import give_sums
+from graphmorph.channels.values.elementwise import Bounds, aligned, elementwise
+from graphmorph.channels.values.fact import Fact
+from graphmorph.channels.values.rounding import outward, product
+from graphmorph.channels.values.view import View, rule
+
+
+@rule("Gemm")
+def _gemm(view: View) -> None:
+    """Operator Gemm with constant weights and bias."""
+    if int(view.attribute("transA", 0)):
+        raise LookupError("the first operand is transposed")
+    alpha, beta = float(view.attribute("alpha", 1.0)), float(view.attribute("beta", 1.0))
+    transposed = bool(view.attribute("transB", 0))
+
+    def weights() -> np.ndarray:
+        matrix = view.array(1) if transposed else view.array(1).T
+        return (matrix if alpha == 1 else alpha * matrix.astype(np.float64))[:, :, np.newaxis]
+
+    bias = None
+    if view.has(2):
+        given = beta * view.value(2)
+        if given.ndim > 1 and given.shape[0] != 1:
+            raise LookupError("the bias differs between rows")
+        bias = np.broadcast_to(given.reshape(-1), weights().shape[:1])
+    x = view.told_apart(view.collapsed(view.fact(0), but=(1,)), 1)
+    sums = contract(view.numbering, ("Gemm", alpha, x.slice_shape), Columns.along(x), weights)
+    give_sums(view, sums, 1, bias)
+
+
+@rule("MatMul")
+def _matmul(view: View) -> None:
+    """Operator MatMul; weights, if constant, are one matrix."""
+    if view.is_constant(1) and _is_matrix(view.array(1)):
+        _weights(view, 0, 1)
+    elif view.is_constant(0) and _is_matrix(view.array(0)):
+        _weights(view, 1, 0)
+    else:
+        _of_tensors(view)
+
+
+def _is_matrix(array: np.ndarray) -> bool:
+    return array.ndim > 1 and all(n == 1 for n in array.shape[:-2])
+
+
+def _weights(view: View, index: int, other: int) -> None:
+    rank = view.fact(index).rank
+    if rank < 2 or view.output_outline().rank != rank:
+        raise LookupError("a vector is multiplied")
+    axis = rank - 1 if index == 0 else rank - 2
+
+    def weights() -> np.ndarray:
+        matrix = view.array(other).reshape(view.array(other).shape[-2:])
+        return (matrix.T if index == 0 else matrix)[:, :, np.newaxis]
+
+    x = view.told_apart(view.collapsed(view.fact(index), but=(axis,)), axis)
+    sums = contract(view.numbering, ("MatMul", index, x.slice_shape), Columns.along(x), weights)
+    give_sums(view, sums, axis, None)
+
+
+def _of_tensors(view: View) -> None:
+    """Rows of the first by columns of the second, whatever is summed over: a row of zeros stays one."""
+    first, second, outline = view.fact(0), view.fact(1), view.output_outline()
+    rank = outline.rank
+    if min(first.rank, second.rank) < 2 or max(first.rank, second.rank) != rank:
+        raise LookupError("a vector is multiplied")
+    terms = np.inf if first.rank - 1 in first.free else first.sizes[-1]
+    least = 0.0 if np.isinf(terms) else terms
+    first = view.collapsed(first, but=tuple(range(first.rank - 1)))
+    second = view.collapsed(second, but=tuple(a for a in range(second.rank) if a != second.rank - 2))
+    facts = aligned(view.numbering, [first, second], (False, False), axes=range(rank - 2))
+
+    def bounds(operands: Sequence[Fact], dtype: int | None) -> Bounds:
+        low, high = product((operands[0].low, operands[0].high), (operands[1].low, operands[1].high), dtype)
+        low, high = np.where(low >= 0, least * low, terms * low), np.where(high <= 0, least * high, terms * high)
+        return outward(low, high, terms, dtype)
+
+    view.outputs[0] = elementwise(view.numbering, outline, "MatMul", facts, None, bounds)

@@ -1,0 +1,206 @@
+"""What a rule sees of one node: facts about its inputs, and how to say what follows for its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+from onnx import helper
+
+from graphmorph.channels.sizes import Sizes
+from graphmorph.channels.values.fact import Fact, Float64, Numbers, Outline
+from graphmorph.channels.values.numbering import Numbering
+from graphmorph.channels.values.rounding import is_floating
+from graphmorph.channels.values.telling import coarse, collapse, limited, settle, tell_apart, unknown
+from graphmorph.facts import Facts
+from graphmorph.graph import constant_array
+
+#: Constants above this many elements are not looked at one by one (weights are read by the rules that contract).
+LARGE = 1 << 22
+
+
+class View:
+    """One node. A rule gives facts about outputs; of what it does not give, nothing is known.
+
+    A rule that cannot say anything raises LookupError.
+    """
+
+    def __init__(self, node: gs.Node, facts: Facts, sizes: Sizes, numbering: Numbering, found: dict[str, Fact]) -> None:
+        self.node, self.facts, self.numbering = node, facts, numbering
+        self._sizes, self._found = sizes, found
+        self.outputs: dict[int, Fact] = {}
+
+    @property
+    def name(self) -> str:
+        return str(next((t.name for t in self.node.outputs if t.name), self.node.name))
+
+    @property
+    def operation(self) -> tuple[Hashable, ...]:
+        """The operator with its attributes: equal for nodes that compute the same function."""
+        return self.node.op, *((name, _hashable(value)) for name, value in sorted(self.node.attrs.items()))
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        return self.node.attrs.get(name, default)
+
+    def count(self) -> int:
+        """Inputs, up to the last one that is given."""
+        return max((i + 1 for i, t in enumerate(self.node.inputs) if t.name), default=0)
+
+    def has(self, index: int) -> bool:
+        return index < len(self.node.inputs) and bool(self.node.inputs[index].name)
+
+    def is_constant(self, index: int) -> bool:
+        return self.has(index) and isinstance(self.node.inputs[index], gs.Constant)
+
+    def array(self, index: int) -> np.ndarray:
+        """A constant input as it is.
+
+        Raises:
+            LookupError: it is not constant.
+        """
+        if not self.is_constant(index):
+            raise LookupError(f"input {index} of {self.name} is not constant")
+        return constant_array(self.node.inputs[index])
+
+    def value(self, index: int) -> Float64:
+        """A constant input in float64.
+
+        Raises:
+            LookupError: it is not constant.
+        """
+        return np.asarray(self.array(index), np.float64)
+
+    def integers(self, index: int) -> list[int]:
+        """A constant input of integers.
+
+        Raises:
+            LookupError: it is not constant.
+        """
+        return [int(n) for n in self.array(index).reshape(-1)]
+
+    def outline(self, index: int) -> Outline:
+        """Sizes and element type of an input.
+
+        Raises:
+            LookupError: the sizes are not known.
+        """
+        return self._outline(self.node.inputs[index])
+
+    def output_outline(self, output: int = 0) -> Outline:
+        """Sizes of an output, with the element type of the first input.
+
+        Raises:
+            LookupError: the sizes are not known.
+        """
+        return self._outline(self.node.outputs[output]).retyped(self.outline(0).dtype)
+
+    def _outline(self, tensor: gs.Tensor) -> Outline:
+        if isinstance(tensor, gs.Constant):
+            array = constant_array(tensor)
+            return Outline(array.shape, dtype=int(helper.np_dtype_to_tensor_dtype(array.dtype)))
+        if tensor.name in self._found:
+            return self._found[tensor.name].outline
+        sizes = self._sizes.get(tensor.name)
+        if sizes is None:
+            raise LookupError(f"the sizes of {tensor.name} are not known")
+        free = frozenset(axis for axis in range(len(sizes)) if self._sizes.is_free(tensor.name, axis))
+        return Outline(tuple(sizes), free)
+
+    def fact(self, index: int) -> Fact:
+        """What is known of an input; of a constant, everything.
+
+        Raises:
+            LookupError: not even its sizes are known.
+        """
+        tensor = self.node.inputs[index]
+        if not isinstance(tensor, gs.Constant):
+            if tensor.name not in self._found:
+                raise LookupError(f"the sizes of {tensor.name} are not known")
+            return self._found[tensor.name]
+        return limited(self.numbering, self.of_constant(constant_array(tensor)))
+
+    def of_constant(self, array: np.ndarray) -> Fact:
+        """All about a constant, element by element."""
+        outline = Outline(array.shape, dtype=int(helper.np_dtype_to_tensor_dtype(array.dtype)))
+        if array.size > LARGE or outline.dtype == onnx.TensorProto.STRING or not array.size:
+            return unknown(self.numbering, outline)
+        value = np.asarray(array, np.float64) + 0.0
+        if array.dtype.kind in "iu" and np.abs(value).max() >= 2**53:
+            return unknown(self.numbering, outline)
+        constant = np.where(np.isfinite(value), value, np.nan)
+        number = self.numbering.combine("constant", value.view(np.int64))
+        return Fact(outline, constant, np.where(np.isnan(value), -np.inf, value), _known_or(value, np.inf), number)
+
+    def told_apart(self, fact: Fact, axis: int) -> Fact:
+        return tell_apart(self.numbering, fact, axis)
+
+    def collapsed(self, fact: Fact, *, but: tuple[int, ...] = ()) -> Fact:
+        """Telling elements apart only along some axes."""
+        return collapse(self.numbering, fact, [axis for axis in range(fact.rank) if axis not in but])
+
+    def combine(self, tag: Hashable, *numbers: Numbers) -> Numbers:
+        return self.numbering.combine(tag, *numbers)
+
+    def give(
+        self,
+        number: Numbers,
+        constant: Float64 | None = None,
+        low: Float64 | None = None,
+        high: Float64 | None = None,
+        *,
+        output: int = 0,
+        outline: Outline | None = None,
+    ) -> None:
+        """What is known of an output; of its values only where it has a floating-point type."""
+        outline = outline or self.output_outline(output)
+        if not is_floating(outline.dtype):
+            constant = low = high = None
+        self.outputs[output] = settle(self.numbering, outline, number, constant, low, high)
+
+    def give_rearranged(self, fact: Fact, output: int = 0) -> None:
+        """An output that holds elements of an input, as they are and whatever their type."""
+        outline = self.output_outline(output).retyped(fact.dtype)
+        extents = fact.extents
+        if len(extents) != outline.rank or any(e not in (1, n) for e, n in zip(extents, outline.sizes, strict=True)):
+            raise LookupError(f"the sizes of {self.node.outputs[output].name} are not what was expected")
+        self.outputs[output] = coarse(self.numbering, fact.reshaped(outline, extents))
+
+
+def _known_or(value: Float64, bound: float) -> Float64:
+    return np.where(np.isnan(value), bound, value)
+
+
+def _hashable(value: Any) -> Hashable:
+    if isinstance(value, list | tuple):
+        return tuple(_hashable(item) for item in value)
+    if isinstance(value, np.ndarray):
+        return value.shape, str(value.dtype), value.tobytes()
+    if isinstance(value, gs.Constant):
+        return _hashable(constant_array(value))
+    return value if isinstance(value, str | int | float | bytes | None) else id(value)
+
+
+Rule = Callable[[View], None]
+
+#: Rules by operator of the ONNX domain.
+RULES: dict[str, Rule] = {}
+
+
+def rule(*operators: str) -> Callable[[Rule], Rule]:
+    """Registers the rule of some operators.
+
+    Raises:
+        ValueError: one of them has a rule already.
+    """
+
+    def register(function: Rule) -> Rule:
+        for operator in operators:
+            if operator in RULES:
+                raise ValueError(f"two value rules for {operator}")
+            RULES[operator] = function
+        return function
+
+    return register

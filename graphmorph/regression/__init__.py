@@ -1,0 +1,1 @@
+"""Regression on sums: least squares and independently interpretable Lasso from Gram matrices, arrays only."""
