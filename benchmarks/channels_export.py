@@ -23,6 +23,9 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 _EXPORTERS: dict[Form, Exporter] = {"unfolded": "legacy-training", "dynamo": "dynamo"}
 
+#: The legacy exporter knows Unfold of known sizes only.
+_DYNAMO_ONLY = ("halonet26t",)
+
 #: Every architecture is exported static; these in other forms as well, one of each kind.
 _ALSO: dict[Form, tuple[str, ...]] = {
     "unfolded": ("resnet18", "densenet121", "dpn68b", "mobilenet_v3_small", "res2net50_26w_4s", "levit_128s"),
@@ -64,7 +67,7 @@ def export(folder: Path, one: Entry) -> None:
                 module,
                 target,
                 one.example(),
-                _EXPORTERS.get(form, "legacy"),
+                "dynamo" if one.name in _DYNAMO_ONLY else _EXPORTERS.get(form, "legacy"),
                 dynamic_batch=form.startswith("dynamic"),
                 dynamic_spatial=form == "dynamic-sizes",
             )

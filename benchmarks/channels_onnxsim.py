@@ -30,7 +30,8 @@ def _prune(source: str, target: str) -> dict[str, Any]:
         pruned = apply_structured_pruning(model, sparsity=RATIO)
     except Exception as error:  # noqa: BLE001 - whatever it raises is the result
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-    row: dict[str, Any] = {"prune_s": time.perf_counter() - start, "parameters": _parameters(pruned) / before}
+    spent = time.perf_counter() - start
+    row: dict[str, Any] = {"seconds": {"prune": spent}, "parameters": _parameters(pruned) / before}
     onnx.save(pruned, target)
     reason = refusal(target)
     return row if reason is None else {**row, "error": reason}

@@ -12,9 +12,8 @@ from rich.table import Table
 
 Row = dict[str, Any]
 
-#: What of a trial is compared with Torch-Pruning's dependency build and prune: not reading, tracing or cleaning up.
-OURS = ("analysis_s", "choice_s", "rewriting_s")
-THEIRS = ("build_s", "prune_s")
+#: The phases that do what Torch-Pruning's dependency build and prune do: not reading, cleaning up, proving.
+PHASES = ("sizes", "dependencies", "choosing", "removal", "materialising", "build", "prune")
 
 
 def print_table(rows: Sequence[Row]) -> None:
@@ -27,9 +26,9 @@ def print_table(rows: Sequence[Row]) -> None:
 
 
 def seconds(row: Row) -> float | None:
-    """Analysis, choice and rewriting; for the other tools what they take for it."""
-    known = [row[name] for name in (*OURS, *THEIRS) if name in row]
-    return sum(known) if known else None
+    """From dependencies to the smaller model; None for a trial that failed."""
+    phases = row.get("seconds", {})
+    return sum(phases.get(name, 0.0) for name in PHASES) if phases else None
 
 
 def comparison(rows: Sequence[Row]) -> list[str]:

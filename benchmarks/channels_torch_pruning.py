@@ -70,8 +70,7 @@ def _prune(one: Entry, *, helped: bool) -> dict[str, Any]:
         raise ValueError(f"outputs changed from {[list(t.shape) for t in before]} to {[list(t.shape) for t in after]}")
     left, _ = tp.utils.count_ops_and_params(module, example)
     return {
-        "build_s": built - start,
-        "prune_s": pruned - built,
+        "seconds": {"build": built - start, "prune": pruned - built},
         "parameters": _parameters(module) / parameters,
         "multiply_adds": left / macs,
     }

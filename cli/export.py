@@ -14,7 +14,7 @@ from graphmorph.cli.options import INPUT_FILE, combined, json_option, repeated_n
 if TYPE_CHECKING:
     from graphmorph.export_report import ExportReport
 
-module_options = combined(
+factory_options = combined(
     click.option(
         "--factory-arg",
         "factory_arguments",
@@ -32,6 +32,10 @@ module_options = combined(
         metavar="[NAME=]1x3x224x224[:int64]",
         help="Size and type of an input (repeatable, in order or by name). Default: the usual sizes are tried.",
     ),
+)
+
+module_options = combined(
+    factory_options,
     click.option(
         "--leaf-module", "leaf_modules", multiple=True, metavar="GLOB", help="Do not trace into such modules."
     ),

@@ -20,6 +20,8 @@ from graphmorph.cli.pass_settings import parse_settings
 if TYPE_CHECKING:
     from graphmorph.pipeline import FuseResult
 
+EXACT_PRUNE = "remove-channels"
+
 destination_options = combined(
     click.option(
         "-o",
@@ -52,6 +54,9 @@ pass_options = combined(
 @click.argument("model", type=INPUT_FILE)
 @destination_options
 @pass_options
+@click.option(
+    "--exact-prune", is_flag=True, help="Also remove channels that change nothing: unread, constant or duplicate ones."
+)
 @click.option("--max-rewrites", type=click.IntRange(min=0), help="Stop after so many, to bisect by hand.")
 @freeze_option
 @click.option("--verify/--no-verify", default=True, help="Prove the result by running both models (default).")
@@ -65,6 +70,8 @@ def fuse(
     dry_run: bool,
     check: bool,
     settings: list[tuple[str, str, str]],
+    only: tuple[str, ...],
+    exact_prune: bool,
     json_file: str | None,
     junit_file: Path | None,
     quiet: bool,
@@ -87,11 +94,15 @@ def fuse(
     from graphmorph.cli.labels import read_labels
     from graphmorph.cli.outcome import outcome
     from graphmorph.cli.progress import ProgressBar
+    from graphmorph.pipeline import FUSE_PIPELINE
 
+    if exact_prune:
+        only = (*(only or FUSE_PIPELINE), EXACT_PRUNE)
     with ProgressBar(enabled=not quiet) as progress:
         result = graphmorph.fuse(
             model,
             destination,
+            only=only,
             in_place=in_place,
             pass_options=options_of_passes(settings),
             labels=read_labels(labels, engine_options["inputs"]),

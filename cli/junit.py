@@ -13,6 +13,7 @@ from graphmorph.cli.outcome import fusible
 
 if TYPE_CHECKING:
     from graphmorph.proof.report import CaseReport, OutputReport, Proof
+    from graphmorph.pruning.report import PruneReport
     from graphmorph.report import Report
 
 # XML 1.0 has no way at all to write the other control characters; names in hostile files may hold them.
@@ -48,6 +49,21 @@ def fuse_suites(report: Report, *, proven: bool = True, check: bool = False) -> 
     if check:
         suites.append(_deploy_form(report))
     return suites
+
+
+def prune_suites(report: PruneReport) -> list[Element]:
+    """The suites of one `prune` run: its groups, with those that stayed whole skipped, and the proof of the removal."""
+    groups = Element("testsuite", name=f"groups of {_clean(report.model)}")
+    for group in report.groups:
+        case = _case(groups, "groups", group.name)
+        if not group.removed:
+            _problem(case, "skipped", group.limit or "nothing of it was to go")
+    for wall in report.walls:
+        _problem(_case(groups, "walls", wall.node), "skipped", f"keeps its {wall.channels} channels: {wall}")
+    if report.nothing is not None:
+        _problem(_case(groups, "removal", report.model), "error", report.nothing)
+    suites = [_counted(groups, sum(report.seconds.values()))]
+    return suites if report.removal is None else [*suites, proof_suite(report.removal)]
 
 
 def _deploy_form(report: Report) -> Element:

@@ -25,6 +25,8 @@ COLLECT_AFTER = (20_000, 10, 10)
 ENTRIES = {
     "fuse": Entry("graphmorph.cli.fuse", "fuse", "From a training-form model to a proven deploy form."),
     "expand": Entry("graphmorph.cli.expand", "expand", "Replace convolutions by blocks of branches, for training."),
+    "prune": Entry("graphmorph.cli.prune", "prune", "Remove channels, and prove that nothing else changed."),
+    "groups": Entry("graphmorph.cli.groups", "groups", "List the channels that live and die together."),
     "export": Entry("graphmorph.cli.export", "export", "From a torch module to a proven ONNX file in deploy form."),
     "verify": Entry("graphmorph.cli.verify", "verify", "Compare two models on the same inputs."),
     "inspect": Entry("graphmorph.cli.inspect", "inspect", "Show what is in a model, and what could be fused."),

@@ -1,4 +1,4 @@
-"""What a `fuse` run ends with: its exit code, and the line on stderr that explains a code other than 0."""
+"""What a run ends with: its exit code, and the line on stderr that explains a code other than 0."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from graphmorph.cli.numbers import plural
 
 if TYPE_CHECKING:
     from graphmorph.pipeline import FuseResult
+    from graphmorph.pruning.job import PruneResult
     from graphmorph.report import Report
 
 NOT_IN_DEPLOY_FORM = 3
@@ -40,3 +41,16 @@ def rolled_back_text(report: Report) -> str:
     """Which rewrites the proof found wrong."""
     roots = ", ".join(f"{rewrite.pass_name} at {rewrite.root}" for rewrite in report.rolled_back)
     return f"the proof failed until {plural(len(report.rolled_back), 'rewrite')} had been rolled back: {roots}"
+
+
+def outcome_of_pruning(result: PruneResult) -> tuple[int, str]:
+    """Exit code and complaint, which is empty for 0."""
+    report = result.report
+    if result.exit_code == 0:
+        return 0, ""
+    if report.nothing is not None:
+        return result.exit_code, report.nothing
+    assert report.removal is not None  # nothing else fails
+    if report.removal.verdict == "different":
+        return result.exit_code, f"the smaller model is not the masked original: {report.removal.reason}"
+    return result.exit_code, report.removal.reason

@@ -26,12 +26,12 @@ def group_refusals(refusals: list[RefusalReport]) -> list[RefusalGroup]:
     """Groups, the largest first; equal sizes in the order of the report."""
     groups: dict[tuple[str, str], list[RefusalReport]] = {}
     for refusal in refusals:
-        groups.setdefault((refusal.pass_name, _pattern(refusal)), []).append(refusal)
+        groups.setdefault((refusal.pass_name, pattern(refusal.reason, refusal.node)), []).append(refusal)
     found = [RefusalGroup(members[0].pass_name, members[0].reason, members) for members in groups.values()]
     return sorted(found, key=lambda group: -len(group.refusals))
 
 
-def _pattern(refusal: RefusalReport) -> str:
-    """The reason without what is particular to its site: its own name, quoted names, words with digits."""
-    reason = refusal.reason.replace(refusal.node, "*") if refusal.node else refusal.reason
+def pattern(reason: str, node: str) -> str:
+    """A reason without what is particular to its site: the node's name, quoted names, words with digits."""
+    reason = reason.replace(node, "*") if node else reason
     return NUMBERED.sub("*", QUOTED.sub("*", reason))

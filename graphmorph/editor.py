@@ -95,11 +95,7 @@ class Editor:
         Raises:
             RefusedError: where a value leaves the range of `dtype`.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            rounded = exact.astype(dtype)
-        if not np.all(np.isfinite(rounded)):
-            largest = float(np.max(np.abs(exact))) if np.all(np.isfinite(exact)) else float("nan")
-            raise RefusedError(f"its weights leave the range of {dtype} (largest magnitude {largest:.4g})")
+        rounded = _rounded(exact, dtype)
         key = (role, tuple(made_from), str(dtype), rounded.shape, hash(rounded.tobytes()))
         known = self._made.get(key)
         if known is not None and np.array_equal(constant_array(known), rounded):
@@ -128,19 +124,31 @@ class Editor:
         self._note(fresh, made_from)
         return add_constant(self.graph, fresh, values)
 
-    def sliced(self, constant: gs.Constant, slices: Sequence[Slice], *, takes_over: bool = False) -> gs.Constant:
+    def sliced(
+        self,
+        constant: gs.Constant,
+        slices: Sequence[Slice],
+        exact: NDArray[np.float64] | None = None,
+        *,
+        takes_over: bool = False,
+    ) -> gs.Constant:
         """A new constant: some entries of another along some axes, in its type.
 
+        exact: what these entries hold, rounded once, where that is not what they were; they may be new then.
         takes_over: nobody reads the old one any more, and the new one has its name.
 
         Raises:
             GraphError: a slice asks for entries that the old constant does not have.
+            RefusedError: where a value leaves the range of the type.
         """
         values = constant_array(constant)
-        for one in slices:
-            if NEW in one.taken:
-                raise GraphError(f"{self.rewrite} takes new entries of {constant.name}, which has none")
-            values = values.take(one.taken, axis=one.axis)
+        if exact is not None:
+            values = _rounded(exact, values.dtype)
+        else:
+            for one in slices:
+                if NEW in one.taken:
+                    raise GraphError(f"{self.rewrite} takes new entries of {constant.name}, which has none")
+                values = values.take(one.taken, axis=one.axis)
         fresh = self._named_after(constant.name, takes_over)
         self._note(fresh, (constant.name,), slices)
         return add_constant(self.graph, fresh, np.asarray(values, order="C"))
@@ -349,6 +357,15 @@ class Editor:
                 _detach(node)
                 self._removed.add(id(node))
                 self.journal.nodes_removed += 1
+
+
+def _rounded(exact: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = exact.astype(dtype)
+    if not np.all(np.isfinite(rounded)):
+        largest = float(np.max(np.abs(exact))) if np.all(np.isfinite(exact)) else float("nan")
+        raise RefusedError(f"its weights leave the range of {dtype} (largest magnitude {largest:.4g})")
+    return rounded
 
 
 def _with_sizes(shape: Sequence[Dimension] | None, sizes: Mapping[int, Dimension]) -> list[Dimension] | None:

@@ -23,6 +23,8 @@ NAMES = {
     "verify",
     "inspect_model",
     "inspect_kernels",
+    "channel_groups",
+    "prune",
     "prune_positions",
     "Graph",
     "PassManager",

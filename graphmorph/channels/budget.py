@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from math import ceil, gcd
 from typing import Literal
@@ -76,6 +78,20 @@ def candidate(scores: Scores, facts: Facts) -> Candidate:
     names = {str(facts.producer[output].name) for output in outputs if output in facts.producer}
     width = int(group.members[0].positions.shape[1])
     return Candidate(group.name, group.units, scores.values, width, frozenset(outputs | names))
+
+
+def require_matches(keep: Sequence[str], facts: Facts) -> None:
+    """See that every glob keeps something.
+
+    Raises:
+        UsageError: one matches neither the name of a node nor that of its output.
+    """
+    names = {str(name) for node in facts.order if node.outputs for name in (node.name, node.outputs[0].name)}
+    for glob in keep:
+        if not any(fnmatchcase(name, glob) for name in names):
+            near = get_close_matches(glob, names, n=3)
+            hint = f"; there is {', '.join(near)}" if near else ""
+            raise UsageError(f"keep {glob}: no node has such a name{hint}")
 
 
 @dataclass(frozen=True)

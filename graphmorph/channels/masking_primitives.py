@@ -11,7 +11,6 @@ import onnx_graphsurgeon as gs
 from graphmorph.channels.elements import Read
 from graphmorph.channels.masking_factors import Factors
 from graphmorph.channels.masking_site import MaskingSite
-from graphmorph.errors import RefusedError
 from graphmorph.facts import Dimension
 from graphmorph.onnx_door.element_types import onnx_type
 
@@ -22,13 +21,10 @@ _AXES_INPUT = 18
 class Primitives:
     """The primitives. Statistics of half-precision tensors are taken in single precision, as the operators do."""
 
-    def __init__(self, site: MaskingSite) -> None:
-        self.site, self.node = site, site.node
+    def __init__(self, site: MaskingSite, rank: int) -> None:
+        self.site, self.node, self.rank = site, site.node, rank
         given = site.node.inputs[0]
-        shape = site.shape(given)
-        if shape is None:
-            raise RefusedError(f"{self.node.op} {self.node.name}: the rank of {given.name} is not known")
-        self.shape, self.rank = shape, len(shape)
+        self.shape: Sequence[Dimension] = site.shape(given) or (None,) * rank
         self.given_dtype = site.dtype(given)
         half = self.given_dtype.itemsize == 2
         self.dtype = np.dtype(np.float32) if half else self.given_dtype

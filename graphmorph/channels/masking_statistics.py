@@ -23,10 +23,10 @@ def replace_normalisation(site: MaskingSite, reads: Sequence[Read], factors: Fac
     """Replace a node by primitives whose means are weighted: 0 for what is removed, (size / kept) for the rest.
 
     Raises:
-        RefusedError: the rank or the type of its input is not known.
+        RefusedError: the type of its input is not known.
         GraphError: somebody reads its statistics, which are not put out.
     """
-    parts = Primitives(site)
+    parts = Primitives(site, rank=len(factors.analysis.operand(site.node, 0) or ()))
     output = NORMALISATIONS[site.node.op](parts, reads, factors)
     root = site.node.outputs[0]
     site.editor.node("Identity", f"{root.name}_masked", [output], site.editor.root_stand_in(root))

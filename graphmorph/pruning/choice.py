@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphmorph.channels.analysis import Analysis, Kept
-from graphmorph.channels.budget import Budget, candidate
+from graphmorph.channels.budget import Budget, candidate, require_matches
 from graphmorph.channels.costs import Cost, Costs
 from graphmorph.channels.criteria import Criterion, Reconstruction, Statistics, score
 from graphmorph.channels.selection import Selection, select
@@ -69,6 +69,7 @@ def choose(
     if isinstance(wanted, RemovalPlan):
         units = units_of(analysis, wanted)
         return _chosen(analysis, costs, units)
+    require_matches(wanted.keep, analysis.facts)
     criterion = criterion or Criterion()
     known = calibrate(analysis, criterion) if calibrate is not None else Activations()
     scores = (

@@ -45,7 +45,8 @@ CLEAN_UP = "fold-constants"
 
 @dataclass(frozen=True)
 class PruneResult:
-    """The smaller graph, what was done, and the plan that does it again. exit_code: 0 where the removal is proven."""
+    """The smaller graph, what was done, and the plan that does it again. exit_code: 0 where the removal is proven,
+    1 where it is not, 2 where nothing could be removed or compared."""
 
     graph: Graph
     report: PruneReport
@@ -100,8 +101,6 @@ class PruneJob:
             self.cleaned = PassManager([registry.create(CLEAN_UP)], runtime=self.runtime).run(self.graph)
         self.measured_by = self._original()
         removal = self._removal()
-        if not removal.chosen.units.size:
-            self.notes.append(nothing_to_remove(removal.chosen))
         with self._phase("proof"):
             proof = self._proof(removal) if self.verify else None
         repairs = self._repaired(removal) if self.settings.repair else []
@@ -109,7 +108,7 @@ class PruneJob:
         with self._phase("measuring"):
             self.runtime.submit_check(model_bytes(load(staged.path))).result()
             report = self._report(removal, proof, repairs, staged)
-        exit_code = proof.exit_code if proof is not None else 0
+        exit_code = 2 if report.nothing is not None else proof.exit_code if proof is not None else 0
         if exit_code == 0 and self.target is not None:
             report.files = [str(path) for path in staged.commit()]
         plan = plan_of(removal.chosen.analysis, removal.chosen.units, self.name)
@@ -196,10 +195,13 @@ class PruneJob:
             model=self.name,
             before=self.cleaned.before,
             after=run.after,
+            cost_before=chosen.before,
+            cost_after=chosen.after,
             groups=group_reports(chosen),
             walls=walls(chosen.analysis),
             passes=[*self.cleaned.passes, *run.passes],
             removal=proof,
+            nothing=nothing_to_remove(chosen),
             repairs=repairs,
             notes=[*self.cleaned.notes, *run.notes, *chosen.notes, *self.notes],
             seconds=self.seconds,

@@ -71,8 +71,6 @@ class ModulePruneJob:
         """
         with Runtime(role="facts") as self.runtime:
             removal = self._removal()
-            if not removal.chosen.units.size:
-                self.notes.append(nothing_to_remove(removal.chosen))
             with self._phase("proof"):
                 proof = self._proof(removal) if self.verify else None
             repairs = self._repaired(removal) if self.settings.repair else []
@@ -186,10 +184,13 @@ class ModulePruneJob:
             model=type(self.module).__name__,
             before=run.before,
             after=run.after,
+            cost_before=chosen.before,
+            cost_after=chosen.after,
             groups=group_reports(chosen),
             walls=walls(chosen.analysis),
             passes=run.passes,
             removal=proof,
+            nothing=nothing_to_remove(chosen),
             change=self._change(made) if self.verify else None,
             repairs=repairs,
             notes=[*notes, *run.notes, *chosen.notes, *dict.fromkeys(self.notes)],

@@ -17,6 +17,7 @@ from graphmorph.channels.constants import Slot
 from graphmorph.channels.criteria.roles import role
 from graphmorph.channels.elements import WALL
 from graphmorph.channels.groups import Group
+from graphmorph.channels.walls import Reasons
 from graphmorph.errors import UsageError
 
 FORMAT = "graphmorph removal plan"
@@ -185,7 +186,7 @@ def _units(analysis: Analysis, group: PlannedGroup, places: Sequence[_Place | No
         units = np.unique(labels[list(anchor.removed)])
         if analysis.components.walled[units].any():
             held = ids[np.isin(labels, units[analysis.components.walled[units]])]
-            raise UsageError(f"{where}, which must stay: {'; '.join(map(str, analysis.reasons(held)[:3]))}")
+            raise UsageError(f"{where}, which must stay: {'; '.join(map(str, Reasons(analysis).of(held)[:3]))}")
         if np.flatnonzero(np.isin(labels, units)).size != len(anchor.removed):
             raise UsageError(f"{where}, with which more would go in this model than the plan says")
         return units.astype(np.int64)

@@ -58,11 +58,14 @@ def removal_of(
     return Removal(chosen, oracle, run, fitted)
 
 
-def nothing_to_remove(chosen: Chosen) -> str:
-    """Why nothing went, in a line."""
+def nothing_to_remove(chosen: Chosen) -> str | None:
+    """Why nothing went, in a line; None where something did."""
+    if chosen.units.size:
+        return None
     if chosen.analysis.groups:
         limits = chosen.selection.groups if chosen.selection is not None else ()
-        why = next((one.limit for one in limits if one.limit), "nothing was asked for")
+        asked = "the plan says nothing" if chosen.selection is None else f"the ratio is {chosen.selection.ratio:g}"
+        why = next((one.limit for one in limits if one.limit), asked)
         return f"nothing was removed: {why}"
     found = walls(chosen.analysis)
     named = "; ".join(f"{wall.node}: {wall}" for wall in found[:_WALLS_SHOWN]) or "no layer has channels"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from graphmorph.channels.costs import Cost
 from graphmorph.pruning.change import Change, Latency
 from graphmorph.report import ModelSummary, PassReport
 
@@ -37,18 +38,21 @@ class RepairReport:
 
 @dataclass
 class PruneReport:
-    """removal: the proof against the original with the removed channels masked. change: how far the result is from the
-    original. seconds: by phase."""
+    """cost_before, cost_after: of one sample. removal: the proof against the original with the removed channels masked.
+    change: how far the result is from the original. nothing: why nothing at all was removed. seconds: by phase."""
 
     model: str
     before: ModelSummary
     after: ModelSummary
+    cost_before: Cost
+    cost_after: Cost
     groups: list[GroupReport]
     walls: list[Wall]
     passes: list[PassReport]
     removal: Proof | None = None
     change: Change | None = None
     latency: Latency | None = None
+    nothing: str | None = None
     repairs: list[RepairReport] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -57,20 +61,20 @@ class PruneReport:
     @property
     def parameters_left(self) -> float:
         """Share of the parameters."""
-        return self.after.parameters / max(self.before.parameters, 1)
+        return self.cost_after.parameters / max(self.cost_before.parameters, 1)
 
     @property
-    def macs_left(self) -> float | None:
-        """Share of the multiply-adds, or None where sizes are not known."""
-        if self.before.macs is None or self.after.macs is None:
-            return None
-        return self.after.macs / max(self.before.macs, 1)
+    def macs_left(self) -> float:
+        """Share of the multiply-adds."""
+        return self.cost_after.multiply_adds / max(self.cost_before.multiply_adds, 1)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "model": self.model,
             "before": self.before.to_json(),
             "after": self.after.to_json(),
+            "cost_before": asdict(self.cost_before),
+            "cost_after": asdict(self.cost_after),
             "parameters_left": self.parameters_left,
             "macs_left": self.macs_left,
             "groups": [asdict(group) for group in self.groups],
@@ -79,6 +83,7 @@ class PruneReport:
             "removal": self.removal.to_json() if self.removal else None,
             "change": self.change.to_json() if self.change else None,
             "latency": self.latency.to_json() if self.latency else None,
+            "nothing": self.nothing,
             "repairs": [asdict(repair) for repair in self.repairs],
             "files": self.files,
             "notes": self.notes,

@@ -56,11 +56,11 @@ class Problem:
 
     def blocked(self, coefficients: Array) -> NDArray[np.int64]:
         """(n,) by how many nonzero coefficients each one is excluded."""
-        return self.exclusive[self._excluding & (coefficients != 0)].sum(axis=0)
+        return np.asarray(self.exclusive[self._excluding & (coefficients != 0)].sum(axis=0), np.int64)
 
     @cached_property
     def _excluding(self) -> NDArray[np.bool_]:
-        return self.exclusive.any(axis=0)
+        return np.asarray(self.exclusive.any(axis=0))
 
     @cached_property
     def finite(self) -> Array:

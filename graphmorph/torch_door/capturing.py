@@ -115,9 +115,11 @@ def _inputs(record: TraceRecord, data: UserData | Iterable[ExampleInputs], batch
             leaf = tensor_of(leaf)
         return leaf.to(place) if isinstance(leaf, torch.Tensor) else leaf
 
-    given: Iterable[Any] = data
-    if isinstance(data, str | os.PathLike | Mapping):
+    given: Iterable[Any]
+    if isinstance(data, str | os.PathLike):
         given = feed_batches(data, _specs(record), batch)
+    else:
+        given = feed_batches(data, _specs(record), batch) if isinstance(data, Mapping) else data
     for one in given:
         bound = bound_inputs(record.root, pytree.tree_map(placed, one))
         yield {**bound, **fixed_arguments(record.root, bound), **unused_variadics(record.root)}

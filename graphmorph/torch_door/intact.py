@@ -32,6 +32,12 @@ class Heir:
     transposed: bool
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """Its sizes in the order of the tensor's own axes."""
+        shape = tuple(int(n) for n in self.constant.shape)
+        return shape[::-1] if self.transposed else shape
+
+    @property
     def is_the_same(self) -> bool:
         """Whether no pass changed it."""
         return source_of(self.constant, ParameterValues(self.source, self.transposed)) is self.source

@@ -45,14 +45,24 @@ class Comparison:
         return (wanted is None or given == wanted) and self._same_sizes(given)
 
     def _same_sizes(self, names: Sequence[str | None]) -> bool:
+        """Sizes that nobody knew are learnt from the call."""
+        found = [
+            (run, name, size)
+            for run, sizes in zip(self.values.runs, self.lowered.sizes, strict=True)
+            for name, size in zip(names, sizes, strict=True)
+        ]
+        if not all(name is not None and self._fits(name, run, size) for run, name, size in found):
+            return False
+        for run, name, size in found:
+            self.values.learn(str(name), run, size)
+        return True
+
+    def _fits(self, name: str, run: int, size: Sizes) -> bool:
         try:
-            for run, sizes in zip(self.values.runs, self.lowered.sizes, strict=True):
-                for name, size in zip(names, sizes, strict=True):
-                    if name is None or self.values.sizes(name, run) != size:
-                        return False
+            known = self.values.known_sizes(name, run)
         except UnknownValueError:
             return False
-        return True
+        return len(known) == len(size) and all(old in (None, new) for old, new in zip(known, size, strict=True))
 
     def _same_node(self, node: gs.Node, now: gs.Node, traced: Sequence[str]) -> bool:
         alike = (node.op, node.domain or "") == (now.op, now.domain or "") and len(node.outputs) == len(now.outputs)

@@ -13,7 +13,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def cloned(module: Module, tensors: Mapping[str, torch.Tensor | None], settings: Mapping[str, Any]) -> Module:
-    """The same class with the same settings, but for some tensors and attributes, those of submodules by their paths."""
+    """The same class with the same settings, but for some tensors and attributes (of submodules by their paths)."""
     twin = copy.copy(module)
     for name in ("_parameters", "_buffers", "_modules"):
         twin.__dict__[name] = dict(module.__dict__[name])

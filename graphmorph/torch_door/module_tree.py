@@ -140,12 +140,12 @@ class _Builder:
             return self.contents.modules[path]
         if id(child) in self.contents.called or not self._used_by_trace(child):
             return child
-        if id(child) in self.contents.traced_modules:
+        below = any(name.startswith(f"{path}.") for name in self.contents.modules)
+        if id(child) in self.contents.traced_modules and not below:
             return child if any(id(t) in self.contents.read for t in child.parameters()) else None
         copied = self.copy_of(child, path)
         used = self.contents.read | {id(tensor) for tensor in self.contents.tensors.values()}
         empty = not copied._modules and not any(id(t) in used for t in _direct(copied))
-        below = any(name.startswith(f"{path}.") for name in self.contents.modules)
         return None if empty and not below and (child._modules or list(_direct(child))) else copied
 
     def _used_by_trace(self, module: nn.Module) -> bool:

@@ -1,9 +1,9 @@
 """Which sites of a graph with resized tensors are still calls of the program, and which calls.
 
-A call may depend on sizes in ways that its nodes do not follow: attention divides by the root of the heads' size, a view
-is given numbers that are computed. So a call whose nodes were edited, hold for the traced sizes only, or were made with
-numbers that are others now, is lowered once more with what it would get in the new module. It stays, with its module or
-a copy of it with new parameters, if that gives the nodes of the graph; else the nodes are what counts.
+A call may depend on sizes in ways that its nodes do not follow: attention divides by the root of the heads' size, a
+view is given numbers that are computed. So a call whose nodes were edited, hold for the traced sizes only, or were made
+with numbers that are others now, is lowered once more with what it would get in the new module. It stays, with its
+module or a copy of it with new parameters, if that gives the nodes of the graph; else the nodes are what counts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import onnx_graphsurgeon as gs
 import torch
 from torch import nn
 
@@ -33,6 +32,7 @@ from graphmorph.torch_door.relowering import lowered_again
 from graphmorph.torch_door.resized_calls import Surroundings, other_calls
 from graphmorph.torch_door.resized_modules import TRANSLATED, settings_of
 from graphmorph.torch_door.resized_values import ResizedValues, UnknownValueError
+from graphmorph.torch_door.trees import tensors_of
 
 
 def resized_sites(graph: Graph, record: TraceRecord, values: ResizedValues) -> list[IntactSite]:
@@ -42,16 +42,18 @@ def resized_sites(graph: Graph, record: TraceRecord, values: ResizedValues) -> l
 
 
 def _kept(present: PresentSite, record: TraceRecord, values: ResizedValues) -> IntactSite | None:
-    intact = intact_or_none(present, record)
-    site = present.site
-    if any(node.domain == DOMAIN for node in present.nodes) or (intact and not _depends_on_sizes(present, values)):
+    intact, site = intact_or_none(present, record), present.site
+    doubtful = intact is None or _depends_on_sizes(present, values)
+    opaque = any(node.domain == DOMAIN for node in present.nodes)
+    if opaque or not (doubtful or any(values.is_open(t.name) for t in tensors_of(site.result))):
         return intact
     renamed = renamed_inputs(present, record)
     module = call_of(record.root, site.fx_node).module
     translated = type(module) in TRANSLATED and len(site.nodes) <= (2 if isinstance(module, nn.Linear) else 1)
     if renamed is None or present.is_read_inside or (translated and intact is None):
         return None
-    return _Attempts(Surroundings(site, present.nodes, values, renamed), record).kept()
+    found = _Attempts(Surroundings(site, present.nodes, values, renamed), record).kept()
+    return found if doubtful else found or intact
 
 
 def _depends_on_sizes(present: PresentSite, values: ResizedValues) -> bool:
@@ -87,8 +89,7 @@ class _Attempts:
                 heir = Heir(tensor, known.source, known.transposed)
                 if self.heirs.setdefault(id(known.source), heir).constant is not tensor:
                     raise UnknownValueError(f"what became of {name}")
-                shape = tuple(int(n) for n in tensor.shape)
-                self._stand_in(known.source, shape[::-1] if known.transposed else shape)
+                self._stand_in(known.source, heir.sizes)
 
     def _stand_in(self, source: torch.Tensor, shape: Sequence[int]) -> None:
         with self.values.mode:

@@ -16,8 +16,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from graphmorph.graph import Graph
 from graphmorph.torch_door.calls import CALL_ERRORS, call_of
 from graphmorph.torch_door.element_types import torch_dtype
-from graphmorph.torch_door.record import TraceRecord, shape_sources
-from graphmorph.torch_door.trees import map_leaves, tensors_of
+from graphmorph.torch_door.intact import Heir
+from graphmorph.torch_door.record import TraceRecord
+from graphmorph.torch_door.trees import map_leaves
 from graphmorph.torch_door.values import Number
 
 Sizes = tuple[int, ...]
@@ -29,41 +30,63 @@ class UnknownValueError(Exception):
 
 
 class ResizedValues:
-    """Values of one graph; `runs` says which runs are known. parameters: current sizes of the module's own tensors."""
+    """Values of one graph; `runs` says which runs are known."""
 
     def __init__(self, graph: Graph, record: TraceRecord) -> None:
         self.record = record
         self.resized = graph.resized
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         self.runs = (0, 1) if record.doubled_sizes else (0,)
-        self.parameters = _parameter_sizes(graph, record)
+        self._heirs = _heirs(graph, record)
         sources = (values.source for values in record.parameters.values())
         self.device = next((source.device for source in sources), torch.device("cpu"))
         self._numbers: tuple[dict[fx.Node, Any], ...] = ({}, {})
+        self._learnt: tuple[dict[str, Sizes], ...] = ({}, {})
 
     def sizes(self, name: str, run: int, now: gs.Tensor | None = None) -> Sizes:
         """The sizes of a tensor by the name it was traced under; `now` is the tensor that stands for it.
 
         Raises:
-            UnknownValueError: they were not seen when the program was traced.
+            UnknownValueError: they are not known.
         """
+        found = self.known_sizes(name, run, now)
+        sizes = tuple(size for size in found if size is not None)
+        if len(sizes) < len(found):
+            raise UnknownValueError(f"the sizes of {name}")
+        return sizes
+
+    def known_sizes(self, name: str, run: int, now: gs.Tensor | None = None) -> tuple[int | None, ...]:
+        """The same with None for what nobody knows before `learn`: a product of the batch and of what is resized.
+
+        Raises:
+            UnknownValueError: the tensor was not seen when the program was traced.
+        """
+        current = name if now is None else now.name
+        if current in self._learnt[run]:
+            return self._learnt[run][current]
         traced = (self.record.sizes, self.record.doubled_sizes)[run].get(name)
         if traced is None:
             raise UnknownValueError(f"the sizes of {name}")
-        current = self.resized.get(name if now is None else now.name)
-        if current is None:
-            current = now.shape if now is not None and now.name != name and now.shape is not None else traced
-        if len(current) != len(traced):
+        replaced = now is not None and now.name != name and now.shape is not None
+        shape = self.resized.get(current, now.shape if now is not None and replaced else traced)
+        if len(shape) != len(traced):
             raise UnknownValueError(f"the rank of {name}")
-        return tuple(new if isinstance(new, int) else old for new, old in zip(current, traced, strict=True))
+        open_ends = current in self.resized
+        pairs = zip(shape, traced, strict=True)
+        return tuple(new if isinstance(new, int) else None if new is None and open_ends else old for new, old in pairs)
 
-    def is_resized(self, name: str) -> bool:
-        """Whether a tensor, or a tensor of the module by the name of its constant, has other sizes than traced."""
-        values = self.record.parameters.get(name)
-        if values is None:
-            return name in self.resized
-        current = self.parameters.get(id(values.source))
-        return current is not None and current != {tuple(values.source.shape)}
+    def learn(self, name: str, run: int, sizes: Sizes) -> None:
+        """Remember the sizes that a call of the program gives a tensor."""
+        self._learnt[run][name] = sizes
+
+    def is_open(self, name: str) -> bool:
+        """Whether a tensor has sizes that only the call that gives it tells."""
+        return name in self.resized and name not in self._learnt[0] and None in self.known_sizes(name, 0)
+
+    def heir(self, source: torch.Tensor) -> Heir | None:
+        """What everybody reads in the place of a tensor of the module; None where that is itself, or not one thing."""
+        found = self._heirs.get(id(source), [])
+        return found[0] if len(found) == 1 and not found[0].is_the_same else None
 
     def stand_in(self, tensor: gs.Tensor, run: int, now: gs.Tensor | None = None) -> torch.Tensor:
         """A fake tensor of the current sizes."""
@@ -77,7 +100,7 @@ class ResizedValues:
         Raises:
             UnknownValueError: it has become several of different sizes.
         """
-        sizes = self.parameters.get(id(source), {tuple(source.shape)})
+        sizes = {heir.sizes for heir in self._heirs.get(id(source), ())} or {tuple(source.shape)}
         if len(sizes) > 1:
             raise UnknownValueError("the size of a parameter that was cut in several ways")
         return self._fake(next(iter(sizes)), source.dtype, source.device)
@@ -136,12 +159,6 @@ class ResizedValues:
         traced = self.record.numbers[node].traced
         return len(self.runs) < len(self._numbers) or _differs(traced.value, traced.doubled)
 
-    def settled(self, node: fx.Node) -> Any | None:
-        """The value of a number that is computed from resized tensors of the module alone, which have one size."""
-        sources = shape_sources([node], self.record.numbers)
-        of_state = bool(sources) and all(isinstance(tensor, gs.Constant) for tensor in sources)
-        return self.number(node, 0) if of_state and any(self.is_resized(t.name) for t in sources) else None
-
 
 def _of_run(leaf: Number, run: int) -> Any:
     return leaf.value if run == 0 or leaf.doubled is None else leaf.doubled
@@ -151,21 +168,16 @@ def _differs(one: Any, other: Any) -> bool:
     return type(one) is not type(other) or bool(one != other)
 
 
-def _parameter_sizes(graph: Graph, record: TraceRecord) -> dict[int, set[Sizes]]:
-    """By the identity of a tensor of the module, the sizes of the constants that are read in its place."""
-    found: dict[int, set[Sizes]] = {}
+def _heirs(graph: Graph, record: TraceRecord) -> dict[int, list[Heir]]:
+    """By the identity of a tensor of the module, the different constants that are read in its place."""
+    found: dict[int, list[Heir]] = {}
     present = {node.name: node for node in graph.nodes if node.name in record.site_of}
-    for site in record.sites:
-        for snapshot in site.nodes:
-            node = present.get(snapshot.name)
-            for name, tensor in zip(snapshot.inputs, node.inputs, strict=False) if node is not None else ():
-                values = record.parameters.get(name)
-                if values is not None and isinstance(tensor, gs.Constant):
-                    shape = tuple(int(n) for n in tensor.shape)
-                    found.setdefault(id(values.source), set()).add(shape[::-1] if values.transposed else shape)
+    for snapshot in (one for site in record.sites for one in site.nodes):
+        node = present.get(snapshot.name)
+        for name, tensor in zip(snapshot.inputs, node.inputs, strict=False) if node is not None else ():
+            known = record.parameters.get(name)
+            if known is not None and isinstance(tensor, gs.Constant):
+                heirs = found.setdefault(id(known.source), [])
+                if all(other.constant is not tensor for other in heirs):
+                    heirs.append(Heir(tensor, known.source, known.transposed))
     return found
-
-
-def read_tensors(site_arguments: Mapping[fx.Node, Any]) -> list[gs.Tensor]:
-    """The tensors that a call was given."""
-    return [tensor for value in site_arguments.values() for tensor in tensors_of(value)]

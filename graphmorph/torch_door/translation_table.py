@@ -118,7 +118,7 @@ class Translation:
     def value(self, i: int) -> Any:
         """An input as an argument: a traced value, or for a constant of rank 0 a Python number."""
         tensor = self.node.inputs[i]
-        if isinstance(tensor, gs.Constant) and len(tensor.shape) == 0 and not self.emission.is_state(tensor):
+        if isinstance(tensor, gs.Constant) and len(tensor.shape) == 0 and not self.emission.state.is_state(tensor):
             return constant_array(tensor).item()
         return self.emission.value(tensor)
 
@@ -129,15 +129,15 @@ class Translation:
 
     def parameter(self, i: int, transpose: bool = False) -> nn.Parameter:
         """A constant as a Parameter: the module's own where it still is that; else new, like what it was made from."""
-        return self.emission.parameter(self._constant(i), transpose)
+        return self.emission.state.parameter(self._constant(i), transpose)
 
     def vector(self, i: int) -> nn.Parameter:
         """Like `parameter`, for a constant of one axis that is not 1: a Parameter of that axis alone."""
-        return self.emission.vector(self._constant(i))
+        return self.emission.state.vector(self._constant(i))
 
     def tensor(self, i: int, transpose: bool = False) -> torch.Tensor:
         """A constant as a plain tensor, for buffers."""
-        return self.emission.tensor(self._constant(i), transpose)
+        return self.emission.state.tensor(self._constant(i), transpose)
 
     def _constant(self, i: int) -> gs.Constant:
         if not self.is_constant(i):
@@ -165,7 +165,7 @@ class Translation:
 
     def parameter_of(self, constant: gs.Constant) -> nn.Parameter:
         """Like `parameter`, for a constant of the following node; a vector whatever its leading ones."""
-        return self.emission.vector(constant)
+        return self.emission.state.vector(constant)
 
     def layer(self, build: Callable[[], nn.Module], *args: Any) -> fx.Node:
         """A call of a module, registered at a path after the node's name; equal nodes on the very same constants share

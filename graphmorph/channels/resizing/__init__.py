@@ -1,11 +1,22 @@
-"""What a node says of sizes, by operator: rewritten when axes that it reads or gives lose elements."""
+"""What a node says of sizes, by operator: rewritten when axes that it reads or gives gain or lose elements."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
 
-_FAMILIES = ("expanding", "groups", "padding", "picking", "reshaping", "scaling", "slicing", "splitting", "squeezing")
+_FAMILIES = (
+    "expanding",
+    "groups",
+    "joining",
+    "padding",
+    "picking",
+    "reshaping",
+    "scaling",
+    "slicing",
+    "splitting",
+    "squeezing",
+)
 
 
 @cache

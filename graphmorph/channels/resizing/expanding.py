@@ -13,7 +13,7 @@ def expand(node: Resized) -> None:
     count = node.before(1)[0]
     offset = len(sizes) - count
     asked = node.integers(1)
-    changed = [place for place in range(count) if node.output_mask(place + offset) is not None]
+    changed = [place for place in range(count) if node.has_changed(place + offset)]
     wanted = {place: sizes[place + offset] for place in changed if asked is None or asked[place] != 1}
     for place in wanted:
         if node.is_free(place + offset):

@@ -1,4 +1,4 @@
-"""New constants of a removal: planned for every use, then made, so that what is shared stays shared and names stay."""
+"""New constants of a rearrangement: planned for every use, then made: what is shared stays shared, names stay."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ from graphmorph.facts import Reader
 from graphmorph.journal import Slice
 
 
+@dataclass(frozen=True, eq=False)
+class Values:
+    """What a constant holds afterwards, in its new sizes and before it is rounded."""
+
+    exact: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Part:
-    """Some entries of a constant."""
+    """Some entries of a constant; values: what they are, where they are not what they were."""
 
     slices: tuple[Slice, ...]
+    values: Values | None = None
 
     def make(self, editor: Editor, name: str, *, takes_over: bool) -> gs.Constant:
         """The new constant of the constant called `name`."""
-        return editor.sliced(editor.facts.tensors[name], self.slices, takes_over=takes_over)
+        exact = self.values.exact if self.values is not None else None
+        return editor.sliced(editor.facts.tensors[name], self.slices, exact, takes_over=takes_over)
 
 
 @dataclass(frozen=True)

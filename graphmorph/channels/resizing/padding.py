@@ -1,6 +1,8 @@
-"""Pad: as many new elements as are kept of those that it adds."""
+"""Pad: as many new elements as there are of those that it adds."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from graphmorph.channels.resizing.resized import Resized, resizer
 
@@ -14,12 +16,22 @@ def pad(node: Resized) -> None:
     if pads is None or axes is None:
         raise node.refused("the widths that it pads by are not constant")
     for place, axis in enumerate(axes):
-        mask = node.output_mask(node.normal(axis))
-        if mask is not None:
-            before, after = pads[place], pads[place + len(axes)]
-            pads[place] = int(mask[:before].sum())
-            pads[place + len(axes)] = int(mask[mask.size - after :].sum())
+        if node.has_changed(node.normal(axis)):
+            widths = pads[place], pads[place + len(axes)]
+            pads[place], pads[place + len(axes)] = _widths(node, node.normal(axis), *widths)
     if attribute:
         node.set_attribute("pads", pads)
     else:
         node.set_integers(1, pads, "pads")
+
+
+def _widths(node: Resized, axis: int, before: int, after: int) -> tuple[int, int]:
+    """How many elements there are of each border."""
+    places, inside = node.output_places(axis), node.places(0, axis)
+    assert places is not None
+    size = node.before(0)[axis]
+    kept = np.arange(size) if inside is None else inside
+    first, last = int((places < before).sum()), int((places >= before + size).sum())
+    if not np.array_equal(places[first : places.size - last], kept + before):
+        raise node.refused("what it pads with would not lie at the border")
+    return first, last

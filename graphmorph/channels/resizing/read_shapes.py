@@ -31,7 +31,7 @@ def freeze_shape(node: Resized) -> None:
         axes = axes[slice(node.attribute("start", 0), node.attribute("end", None))]
     free = [node.analysis.sizes.is_free(node.node.inputs[0].name, axis) for axis in axes]
     frozen = {
-        place: before[axis] for place, axis in enumerate(axes) if node.mask(0, axis) is not None and not free[place]
+        place: before[axis] for place, axis in enumerate(axes) if node.places(0, axis) is not None and not free[place]
     }
     facts, staged = node.analysis.facts, node.editor.edit.rereads
     readers = [

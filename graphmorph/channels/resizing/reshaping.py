@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
 import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
 
 from graphmorph.channels.factors import aligned
+from graphmorph.channels.resizing.arrangement import Places, copy_numbers
 from graphmorph.channels.resizing.resized import Resized, resizer
 from graphmorph.channels.resizing.size_vectors import set_entries
 
@@ -22,8 +25,7 @@ _COPIED, _INFERRED = 0, -1
 @resizer("Reshape")
 def reshape(node: Resized) -> None:
     """Reshape: data, shape (an attribute before opset 5), allowzero (14)."""
-    if prod(node.after(0)) != prod(node.output_after()):
-        raise node.refused(f"{node.after(0)} cannot be reshaped to {node.output_after()}")
+    _require_order(node)
     if "shape" in node.node.attrs:
         node.set_attribute("shape", _rewritten(node, node.attribute("shape")))
         return
@@ -32,6 +34,40 @@ def reshape(node: Resized) -> None:
         node.set_integers(1, _rewritten(node, target), "shape")
     else:
         _computed(node)
+
+
+@resizer("Flatten")
+def flatten(node: Resized) -> None:
+    """Flatten says no sizes."""
+    _require_order(node)
+
+
+def _require_order(node: Resized) -> None:
+    """See that elements are where they are looked for.
+
+    Raises:
+        RefusedError: they are not.
+    """
+    if prod(node.after(0)) != prod(node.output_after()):
+        raise node.refused(f"{node.after(0)} cannot be reshaped to {node.output_after()}")
+    for block in aligned(node.before(0), node.output_before()) or ():
+        read = _order([(node.before(0)[span.axis], node.places(0, span.axis)) for span in block.inputs])
+        made = _order([(node.output_before()[span.axis], node.output_places(span.axis)) for span in block.outputs])
+        if read is not made and not np.array_equal(read, made):
+            raise node.refused("what is copied would not lie side by side")
+
+
+def _order(axes: Sequence[tuple[int, Places | None]]) -> NDArray[np.int64] | None:
+    """(2, new size) for every element of merged axes, the element that it is made of and which copy of it; None where
+    nothing changes. axes: sizes before, and what they consist of afterwards."""
+    if all(places is None for _, places in axes):
+        return None
+    order = np.zeros((2, 1), np.int64)
+    for size, places in axes:
+        along = np.arange(size) if places is None else places
+        here = np.stack([along, copy_numbers(along)])
+        order = (order[:, :, None] * np.array([size, 1])[:, None, None] + here[:, None, :]).reshape(2, -1)
+    return order
 
 
 def _rewritten(node: Resized, target: Sequence[int]) -> list[int]:
@@ -59,7 +95,7 @@ def _computed(node: Resized) -> None:
         node.set_integers(1, [known[place] for place in range(len(known))], "shape")
         node.set_attribute("allowzero", None)
         return
-    resized = [place for place in left if node.output_mask(place) is not None]
+    resized = [place for place in left if node.has_changed(place)]
     if resized and (len(resized) > 1 or _may_infer(node)):
         raise node.refused(f"axis {resized[0]} has no fixed size, and the size that it asks for is computed")
     set_entries(node, 1, {**known, **dict.fromkeys(resized, _INFERRED)}, "shape")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graphmorph.channels.analysis import Analysis
 from graphmorph.channels.elements import Axes
-from graphmorph.channels.resizing.masks import Mask, Masks
+from graphmorph.channels.resizing.arrangement import Arrangement, Places
 from graphmorph.channels.resizing.new_constants import Integers, NewConstants
 from graphmorph.editor import Editor
 from graphmorph.errors import RefusedError
@@ -21,11 +21,11 @@ from graphmorph.graph import constant_array
 
 @dataclass
 class Resized:
-    """One node, some axes of which lose elements."""
+    """One node, some axes of which gain or lose elements."""
 
     node: gs.Node
     analysis: Analysis
-    masks: Masks
+    arrangement: Arrangement
     constants: NewConstants
     editor: Editor
 
@@ -75,13 +75,13 @@ class Resized:
 
     def after(self, index: int) -> tuple[int, ...]:
         """The sizes that an input will have in that run."""
-        return self.masks.sizes(self.axes(index), self.before(index))
+        return self.arrangement.sizes(self.axes(index), self.before(index))
 
     def output_before(self, index: int = 0) -> tuple[int, ...]:
         return self._sizes(self.node.outputs[index])
 
     def output_after(self, index: int = 0) -> tuple[int, ...]:
-        return self.masks.sizes(self.output_axes(index), self.output_before(index))
+        return self.arrangement.sizes(self.output_axes(index), self.output_before(index))
 
     def _sizes(self, tensor: gs.Tensor) -> tuple[int, ...]:
         if isinstance(tensor, gs.Constant):
@@ -95,12 +95,16 @@ class Resized:
         """Whether an axis of the output has other sizes in other runs."""
         return self.analysis.sizes.is_free(self.node.outputs[0].name, axis)
 
-    def mask(self, index: int, axis: int) -> Mask | None:
-        """Which places along an axis of an input stay; None where all do."""
-        return self.masks.of(self.axes(index)[axis])
+    def places(self, index: int, axis: int) -> Places | None:
+        """What an axis of an input will consist of; None where it stays as it is."""
+        return self.arrangement.of(self.axes(index)[axis])
 
-    def output_mask(self, axis: int, index: int = 0) -> Mask | None:
-        return self.masks.of(self.output_axes(index)[axis])
+    def output_places(self, axis: int, index: int = 0) -> Places | None:
+        return self.arrangement.of(self.output_axes(index)[axis])
+
+    def has_changed(self, axis: int) -> bool:
+        """Whether an axis of the output gains or loses elements."""
+        return self.output_places(axis) is not None
 
     def normal(self, axis: int, index: int = 0) -> int:
         """An axis of an input, counted from the front."""

@@ -1,4 +1,4 @@
-"""Slice: bounds along an axis that loses elements count what is kept."""
+"""Slice: bounds along an axis that gains or loses elements count what is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from graphmorph.channels.resizing.masks import Mask
+from graphmorph.channels.resizing.picking import new_places
 from graphmorph.channels.resizing.resized import Resized, resizer
 
 #: Beyond the end of any axis.
@@ -29,13 +29,14 @@ def slice_axes(node: Resized) -> None:
     """Slice: starts, ends and axes are attributes before opset 10, then inputs, as steps are."""
     attributes = "starts" in node.node.attrs
     axes = _axes(node, attributes)
-    if all(node.mask(0, axis) is None for axis in axes):
+    if all(node.places(0, axis) is None for axis in axes):
         return
     bounds = _bounds(node, axes, attributes)
     for place, axis in enumerate(axes):
-        mask = node.mask(0, axis)
-        if mask is not None and not _rewrite(bounds, place, mask):
-            _pick(node, bounds, place, mask)
+        if node.places(0, axis) is not None:
+            taken = _taken(node, bounds, place)
+            if not _rewrite(bounds, place, taken, node.before(0)[axis]):
+                _pick(node, bounds, place, taken)
     if attributes:
         node.set_attribute("starts", bounds.starts)
         node.set_attribute("ends", bounds.ends)
@@ -63,23 +64,21 @@ def _bounds(node: Resized, axes: list[int], attributes: bool) -> Bounds:
     given = [node.integers(1), node.integers(2), node.integers(4) if node.has(4) else [1] * len(axes)]
     starts, ends, steps = given
     if starts is None or ends is None or steps is None or (node.has(3) and not node.is_constant(3)):
-        raise node.refused("an axis loses elements, and the bounds that it is sliced at are not constant")
+        raise node.refused("an axis gains or loses elements, and the bounds that it is sliced at are not constant")
     return Bounds(axes, starts, ends, steps)
 
 
-def _rewrite(bounds: Bounds, place: int, mask: Mask) -> bool:
-    """New bounds of one axis; False where no bounds take what is kept."""
+def _rewrite(bounds: Bounds, place: int, taken: NDArray[np.int64], size: int) -> bool:
+    """New bounds of one axis of that size; False where no bounds take what is to be taken."""
     step = bounds.steps[place]
-    first, last, _ = slice(bounds.starts[place], _end(bounds, place, mask.size), step).indices(mask.size)
-    if step == 1:
-        bounds.starts[place] = int(mask[:first].sum())
-        if bounds.ends[place] < mask.size:
-            bounds.ends[place] = int(mask[:last].sum())
-        return True
-    taken = _taken(bounds, place, mask)
     strides = np.unique(np.diff(taken))
-    if strides.size > 1:
+    if strides.size > 1 or (step == 1 and strides.size and strides[0] != 1):
         return False
+    if step == 1:
+        bounds.starts[place] = int(taken[0])
+        if bounds.ends[place] < size:
+            bounds.ends[place] = int(taken[-1]) + 1
+        return True
     stride = int(strides[0]) if strides.size else step
     end = int(taken[-1]) + (1 if stride > 0 else -1)
     bounds.starts[place], bounds.steps[place] = int(taken[0]), stride
@@ -93,17 +92,19 @@ def _end(bounds: Bounds, place: int, size: int) -> int | None:
     return None if bounds.steps[place] < 0 and end < -size else end
 
 
-def _taken(bounds: Bounds, place: int, mask: Mask) -> NDArray[np.int64]:
-    """What is taken, by its places among the kept elements."""
-    taken = np.arange(mask.size)[bounds.starts[place] : _end(bounds, place, mask.size) : bounds.steps[place]]
-    kept: NDArray[np.int64] = (np.cumsum(mask) - 1)[taken[mask[taken]]]
-    return kept
+def _taken(node: Resized, bounds: Bounds, place: int) -> NDArray[np.int64]:
+    """What is to be taken, by its places in the new axis."""
+    axis = bounds.axes[place]
+    size = node.before(0)[axis]
+    return new_places(
+        node, axis, np.arange(size)[bounds.starts[place] : _end(bounds, place, size) : bounds.steps[place]]
+    )
 
 
-def _pick(node: Resized, bounds: Bounds, place: int, mask: Mask) -> None:
-    """Every second element, some of which are gone: a Gather takes what is left."""
+def _pick(node: Resized, bounds: Bounds, place: int, taken: NDArray[np.int64]) -> None:
+    """Every second element, some of which are gone: a Gather takes what there is."""
     editor, axis = node.editor, bounds.axes[place]
-    indices = editor.values(f"{node.name}_taken_{axis}", _taken(bounds, place, mask))
+    indices = editor.values(f"{node.name}_taken_{axis}", taken)
     data = editor.edit.rereads.get((id(node.node), 0), (node.node, node.node.inputs[0]))[1]
     output = editor.tensor(node.node.inputs[0], f"{node.name}_picked_{axis}", _unsaid(node))
     editor.node(

@@ -15,13 +15,12 @@ def gather(view: View) -> None:
     """Gather: the axis becomes those of the indices. Constant indices, up to a vector, say which elements are read."""
     x = view.axes(0)
     axis = view.normal(int(view.attribute("axis", 0)))
-    picked = view.axes(1)
     indices = view.array(1) if view.is_constant(1) else None
-    if x[axis] is not None:
-        if indices is None or indices.ndim > 1:
-            view.wall(x[axis], "is looked up by indices")
-        else:
-            picked = _picked(view, x[axis], indices)
+    if x[axis] is not None and indices is not None and indices.ndim < 2:
+        picked = _picked(view, x[axis], indices)
+    else:
+        view.wall(x[axis], "is looked up by indices")
+        picked = view.axes(1)
     view.give((*x[:axis], *picked, *x[axis + 1 :]))
 
 

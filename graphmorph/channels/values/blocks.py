@@ -56,10 +56,13 @@ def _boundaries(before: Outline, after: Outline) -> list[tuple[int, int]]:
 
 
 def _holds(before: Outline, i: int, after: Outline, j: int) -> bool:
-    """Whether a boundary is one in every run: free sizes lie on one side of it, or are the same axis by axis."""
+    """Whether a boundary is one in every run: free sizes lie on one side of it, or one side is the same axis by axis
+    and the other has free sizes before and after, if any."""
     front = _axes(before, 0, i), _axes(after, 0, j)
     back = _axes(before, i, before.rank), _axes(after, j, after.rank)
-    return any(one == other or not any(free for _, free in one + other) for one, other in (front, back))
+    fixed = [not any(free for _, free in one + other) for one, other in (front, back)]
+    alike = all(any(free for _, free in one) == any(free for _, free in other) for one, other in (front, back))
+    return any(fixed) or (alike and any(one == other for one, other in (front, back)))
 
 
 def _axes(outline: Outline, start: int, end: int) -> list[tuple[int, bool]]:

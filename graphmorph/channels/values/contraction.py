@@ -38,12 +38,12 @@ class Columns:
     @classmethod
     def along(cls, fact: Fact, *, padded: bool = False) -> Columns:
         """A fact that tells elements apart along one axis."""
-        arrays = (a.reshape(-1) for a in (fact.constant, fact.low, fact.high, fact.number))
-        return cls(*arrays, fact.dtype, padded)
+        constant, low, high = fact.constant.reshape(-1), fact.low.reshape(-1), fact.high.reshape(-1)
+        return cls(constant, low, high, fact.number.reshape(-1), fact.dtype, padded)
 
     def part(self, which: slice | NDArray[Any]) -> Columns:
-        arrays = (a[which] for a in (self.constant, self.low, self.high, self.number))
-        return Columns(*arrays, self.dtype, self.padded)
+        constant, low, high = self.constant[which], self.low[which], self.high[which]
+        return Columns(constant, low, high, self.number[which], self.dtype, self.padded)
 
     @property
     def fixed(self) -> NDArray[np.bool_]:
@@ -95,7 +95,7 @@ def _canonical(matrix: Float64, numbers: Numbers) -> Float64:
         return np.zeros((matrix.shape[0], 0))
     summed = np.add.reduceat(matrix, firsts, axis=1)
     magnitude = np.add.reduceat(np.abs(matrix), firsts, axis=1)
-    cancelled = (magnitude > CANCELLED * np.abs(summed)).any(axis=(1, 2))
+    cancelled = np.asarray(np.any(magnitude > CANCELLED * np.abs(summed), axis=(1, 2)))
     return np.concatenate([_flat(summed), _flat(matrix) * cancelled[:, np.newaxis]], axis=1)
 
 
@@ -104,8 +104,9 @@ def contract_each(numbering: Numbering, tag: Hashable, columns: Columns, weights
     matrix = weights()
     label = numbering.of_rows((tag, "each", matrix.shape[1:], columns.number.tobytes()), weights)
     number = numbering.combine((tag, "each"), label, columns.number)
-    part = matrix.astype(np.float64)
-    constant = np.where((part != 0).any(axis=1) & ~columns.fixed, np.nan, times(part.sum(axis=1), columns.constant))
+    part: Float64 = matrix.astype(np.float64)
+    varies = np.any(part != 0, axis=1) & ~columns.fixed
+    constant = np.where(varies, np.nan, times(part.sum(axis=1), columns.constant))
     return Sums(number, constant, -_upper_each(columns, -part), _upper_each(columns, part))
 
 
@@ -129,12 +130,11 @@ def _hopeless(columns: Columns, matrix: NDArray[Any]) -> NDArray[np.bool_]:
     unbounded = np.flatnonzero(np.isinf(columns.low) | np.isinf(columns.high))
     some = unbounded[np.unique(np.linspace(0, max(unbounded.size - 1, 0), SAMPLED).astype(np.int64))[: unbounded.size]]
     part = matrix[:, some]
-    positive, negative = (part > 0).any(axis=2), (part < 0).any(axis=2)
+    positive, negative = np.any(part > 0, axis=2), np.any(part < 0, axis=2)
     above, below = np.isposinf(columns.high[some]), np.isneginf(columns.low[some])
-    up = (positive & above | negative & below).any(axis=1)
-    down = (positive & below | negative & above).any(axis=1)
-    found: NDArray[np.bool_] = up & down
-    return found
+    up = np.any(positive & above | negative & below, axis=1)
+    down = np.any(positive & below | negative & above, axis=1)
+    return np.asarray(up & down)
 
 
 def _upper(columns: Columns, part: Float64) -> Float64:
@@ -142,7 +142,7 @@ def _upper(columns: Columns, part: Float64) -> Float64:
     ups, downs = _shares(columns, part)
     magnitude = (np.abs(ups) + np.abs(downs)).sum(axis=1)
     bound = (ups + downs).sum(axis=1) + margin(magnitude, part[0].size + 2, columns.dtype)
-    return not_above_zero(bound, ((ups <= 0) & (downs <= 0)).all(axis=1))
+    return not_above_zero(bound, np.all((ups <= 0) & (downs <= 0), axis=1))
 
 
 def _upper_each(columns: Columns, part: Float64) -> Float64:
@@ -164,6 +164,6 @@ def _shares(columns: Columns, part: Float64, *, each: bool = False) -> tuple[Flo
 def _constant(columns: Columns, part: Float64) -> Float64:
     """Sums in which nothing but constants has a weight; NaN elsewhere."""
     fixed = columns.fixed
-    varies = (part[:, ~fixed] != 0).any(axis=(1, 2))
+    varies = np.any(part[:, ~fixed] != 0, axis=(1, 2))
     value = part[:, fixed].sum(axis=2) @ np.where(np.isnan(columns.constant), 0.0, columns.constant)[fixed]
     return np.where(varies, np.nan, value)

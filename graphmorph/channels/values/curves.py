@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from graphmorph.channels.values.fact import Float64
-from graphmorph.channels.values.rounding import unit
+from graphmorph.channels.values.rounding import tiny, unit
 
 #: Runtimes approximate exp, tanh and erf by rational functions, clamped far out.
 APPROXIMATE = 2.0**-16
@@ -21,7 +21,7 @@ class Curve:
     """A function of one number that does not fall, or falls until `turn` and then does not.
 
     relative, absolute: how far a runtime's values may be off. low, high: its range, rounded values included. sign: it
-    has the sign of its argument, exactly, or is 0. step: it jumps, so that rounding of the argument may matter. domain:
+    has the sign of its argument, exactly, or is 0. loose: but left of 0 rounding may change the sign. step: it jumps, so that rounding of the argument may matter. domain:
     below it the function is NaN.
     """
 
@@ -32,6 +32,7 @@ class Curve:
     low: float = -np.inf
     high: float = np.inf
     sign: bool = False
+    loose: bool = False
     step: bool = False
     domain: float = -float(np.finfo(np.float64).max)
 
@@ -42,20 +43,23 @@ class Curve:
         if self.turn is None:
             least, most = at_low, at_high
         else:
-            lowest = self.value(np.float64(self.turn))
+            lowest = self.value(np.asarray(self.turn))
             least = np.where(high <= self.turn, at_high, np.where(low >= self.turn, at_low, lowest))
             most = np.maximum(at_low, at_high)
-        least, most = least - self._error(least, low, dtype), most + self._error(most, high, dtype)
+        reach = np.minimum(np.maximum(np.abs(low), np.abs(high)), 16)
+        least, most = least - self._error(least, reach, dtype), most + self._error(most, reach, dtype)
         least, most = np.clip(least, self.low, self.high), np.clip(most, self.low, self.high)
         if self.sign:
             least = np.where(low >= 0, np.maximum(least, 0.0), least)
-            most = np.where(high <= 0, np.minimum(most, 0.0), most)
+            most = np.where((high <= 0) & ((low == 0) | (not self.loose)), np.minimum(most, 0.0), most)
         return least, most
 
-    def _error(self, value: Float64, at: Float64, dtype: int | None) -> Float64:
+    def _error(self, value: Float64, reach: Float64, dtype: int | None) -> Float64:
+        if self.relative == 0:
+            return np.zeros_like(value)
         coarse = max(1.0, unit(dtype) * 2.0**24)
         size = np.where(np.isfinite(value), np.abs(value), 0.0)
-        found: Float64 = coarse * (self.relative * size + self.absolute * (1 + np.minimum(np.abs(at), 16)))
+        found: Float64 = coarse * (self.relative * size + self.absolute * (1 + reach)) + tiny(dtype)
         return found
 
 
@@ -71,35 +75,38 @@ def approximated(
     high: float = np.inf,
     turn: float | None = None,
     sign: bool = False,
+    loose: bool = False,
 ) -> Curve:
     """A function that runtimes approximate."""
-    return Curve(value, turn, APPROXIMATE, ABSOLUTE, low, high, sign)
+    return Curve(value, turn, APPROXIMATE, ABSOLUTE, low, high, sign, loose)
 
 
 def _gelu(x: Float64) -> Float64:
-    return x * special.ndtr(x)
+    gate: Float64 = special.ndtr(x)
+    return x * gate
 
 
 def _gelu_tanh(x: Float64) -> Float64:
-    x = np.clip(x, -1e30, 1e30)
-    return x * special.expit(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+    gate: Float64 = special.expit(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+    return x * gate
 
 
 def _silu(x: Float64) -> Float64:
-    return x * special.expit(x)
+    gate: Float64 = special.expit(x)
+    return x * gate
 
 
 def _mish(x: Float64) -> Float64:
     return x * np.tanh(np.logaddexp(0, x))
 
 
-#: Curves without attributes. The places where gelu, silu and mish turn are between those where they are looked at.
+#: Curves without attributes.
 CURVES: dict[str, Curve] = {
     "Relu": Curve(lambda x: np.maximum(x, 0), sign=True),
-    "Sigmoid": approximated(special.expit, low=0, high=1),
+    "Sigmoid": approximated(special.expit, low=0, high=1 + ABSOLUTE),
     "Tanh": approximated(np.tanh, low=-1 - ABSOLUTE, high=1 + ABSOLUTE, sign=True),
     "Erf": approximated(special.erf, low=-1 - ABSOLUTE, high=1 + ABSOLUTE, sign=True),
-    "Exp": Curve(np.exp, relative=APPROXIMATE, absolute=2.0**-126, low=0),
+    "Exp": Curve(np.exp, relative=APPROXIMATE, low=0),
     "Log": Curve(np.log, relative=APPROXIMATE, absolute=ABSOLUTE, domain=0.0),
     "Softplus": approximated(lambda x: np.logaddexp(0, x), low=0),
     "Softsign": rounded(lambda x: x / (1 + np.abs(x)), sign=True),
@@ -112,22 +119,27 @@ CURVES: dict[str, Curve] = {
     "Mish": approximated(_mish, low=-0.32, turn=-1.1924, sign=True),
 }
 
-GELU = approximated(_gelu, low=-0.18, turn=-0.7518, sign=True)
-GELU_TANH = approximated(_gelu_tanh, low=-0.18, turn=-0.7525, sign=True)
+#: x (1 + erf(x / sqrt 2)) / 2: an approximated erf may be less than -1.
+GELU = approximated(_gelu, low=-0.18, turn=-0.7518, sign=True, loose=True)
+GELU_TANH = approximated(_gelu_tanh, low=-0.18, turn=-0.7525, sign=True, loose=True)
 SILU = approximated(_silu, low=-0.29, turn=-1.2785, sign=True)
 
 
 def elu(alpha: float) -> Curve:
+    """Operator Elu."""
     return approximated(lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))), sign=True)
 
 
 def selu(alpha: float, gamma: float) -> Curve:
+    """Operator Selu."""
     return approximated(lambda x: gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))), sign=True)
 
 
 def celu(alpha: float) -> Curve:
+    """Operator Celu."""
     return approximated(lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)), sign=True)
 
 
 def leaky(alpha: float) -> Curve:
+    """Operator LeakyRelu."""
     return rounded(lambda x: np.where(x >= 0, x, alpha * x), sign=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,11 +69,11 @@ class Fact:
         return self.number.shape
 
     def told_apart(self, axis: int) -> bool:
-        return self.number.shape[axis] > 1
+        return int(self.number.shape[axis]) > 1
 
     def in_slice(self, axis: int) -> bool:
         """Whether slices run along the axis."""
-        return self.number.shape[axis] == 1 and (self.sizes[axis] != 1 or axis in self.free)
+        return not self.told_apart(axis) and (self.sizes[axis] != 1 or axis in self.free)
 
     @property
     def slice_shape(self) -> tuple[int, ...]:
@@ -93,12 +95,14 @@ class Fact:
         extents = (1,) * more + self.extents
         return self.reshaped(outline, extents)
 
+    def mapped(self, outline: Outline, move: Callable[[NDArray[Any]], NDArray[Any]]) -> Fact:
+        """Another tensor, that holds the same slices elsewhere."""
+        return Fact(outline, move(self.constant), move(self.low), move(self.high), move(self.number))
+
+    def numbered(self, number: Numbers) -> Fact:
+        """The same values, which are another function of the input."""
+        return replace(self, number=number)
+
     def reshaped(self, outline: Outline, extents: tuple[int, ...]) -> Fact:
         """The same arrays in another shape."""
-        return Fact(
-            outline,
-            self.constant.reshape(extents),
-            self.low.reshape(extents),
-            self.high.reshape(extents),
-            self.number.reshape(extents),
-        )
+        return self.mapped(outline, lambda array: array.reshape(extents))

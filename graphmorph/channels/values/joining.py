@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphmorph.channels.values.elementwise import aligned
 from graphmorph.channels.values.fact import LIMIT, Fact
@@ -27,8 +29,14 @@ def _concat(view: View) -> None:
     facts = aligned(view.numbering, facts, constant, axes=[a for a in range(outline.rank) if a != axis])
     if _is_told_apart(facts, axis, outline.sizes[axis]) and axis not in outline.free:
         facts = [view.told_apart(fact, axis) for fact in facts]
-        arrays = (_joined([getattr(f, name) for f in facts], axis) for name in ("constant", "low", "high", "number"))
-        view.give_rearranged(Fact(outline, *arrays))
+        joined = Fact(
+            outline,
+            _joined([fact.constant for fact in facts], axis),
+            _joined([fact.low for fact in facts], axis),
+            _joined([fact.high for fact in facts], axis),
+            _joined([fact.number for fact in facts], axis),
+        )
+        view.give_rearranged(joined)
         return
     facts = [view.collapsed(fact, but=tuple(a for a in range(fact.rank) if a != axis)) for fact in facts]
     number = view.combine(("Concat", axis, tuple(f.slice_shape for f in facts)), *[f.number for f in facts])
@@ -46,7 +54,7 @@ def _is_told_apart(facts: Sequence[Fact], axis: int, size: int) -> bool:
     return wanted and others * size <= LIMIT and not any(axis in f.free for f in facts)
 
 
-def _joined(arrays: Sequence[np.ndarray], axis: int) -> np.ndarray:
+def _joined(arrays: Sequence[NDArray[Any]], axis: int) -> NDArray[Any]:
     """Concatenated along one axis, broadcast along the others."""
     extents = np.max([array.shape for array in arrays], axis=0)
     whole = [
@@ -65,9 +73,8 @@ def _expand(view: View) -> None:
         copies.append(new // size if x.told_apart(axis) and view.node.op == "Tile" else 1)
         if x.told_apart(axis) and axis in outline.free:
             raise LookupError("how often elements are repeated differs between runs")
-    number = x.number
-    moved = Fact(outline, x.constant, x.low, x.high, number)
-    if moved.slice_shape != x.slice_shape or x.free or outline.free:
-        number = view.combine((view.node.op, view.name, x.slice_shape, moved.slice_shape), number)
-    arrays = (np.tile(array, copies) for array in (x.constant, x.low, x.high, number))
-    view.give_rearranged(Fact(outline, *arrays))
+    repeated = x.mapped(outline, lambda array: np.tile(array, copies))
+    if repeated.slice_shape != x.slice_shape or x.free or outline.free:
+        tag = (view.node.op, view.name, x.slice_shape, repeated.slice_shape)
+        repeated = repeated.numbered(view.combine(tag, repeated.number))
+    view.give_rearranged(repeated)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphmorph.channels.values.fact import Fact
 from graphmorph.channels.values.telling import settle
 from graphmorph.channels.values.view import View, rule
 
@@ -18,9 +17,7 @@ def _transpose(view: View) -> None:
     number = x.number
     if inner != sorted(inner):
         number = view.combine(("Transpose", tuple(order), x.slice_shape), number)
-    arrays = (np.transpose(array, order) for array in (x.constant, x.low, x.high, number))
-    moved = Fact(view.output_outline(), *arrays)
-    view.give_rearranged(moved)
+    view.give_rearranged(x.numbered(number).mapped(view.output_outline(), lambda array: np.transpose(array, order)))
 
 
 @rule("Squeeze", "Unsqueeze")
@@ -50,7 +47,7 @@ def _depth_to_space(view: View) -> None:
     axis = 0 if columns_first else 1
     if x.number.size != block * block * channels:
         raise LookupError("the channels do not fit the blocks")
-    constant, low, high, number = (a.reshape(shape) for a in (x.constant, x.low, x.high, x.number))
+    constant, number = x.constant.reshape(shape), x.number.reshape(shape)
     first = np.take(constant, [0], axis)
     constant = np.where((constant == first).all(axis=axis), first.reshape(-1), np.nan)
     parts = [np.take(number, place, axis) for place in range(block * block)]
@@ -61,8 +58,8 @@ def _depth_to_space(view: View) -> None:
         view.output_outline(),
         view.combine(tag, *parts).reshape(extents),
         constant.reshape(extents),
-        low.min(axis=axis).reshape(extents),
-        high.max(axis=axis).reshape(extents),
+        x.low.reshape(shape).min(axis=axis).reshape(extents),
+        x.high.reshape(shape).max(axis=axis).reshape(extents),
     )
 
 
@@ -71,8 +68,7 @@ def _space_to_depth(view: View) -> None:
     """Operator SpaceToDepth: output channel k * C + c is channel c at offset k of every block."""
     x = view.told_apart(view.collapsed(view.fact(0), but=(1,)), 1)
     block = int(view.attribute("blocksize"))
-    offsets = np.repeat(np.arange(block * block), x.number.size)
-    constant, low, high, number = (np.tile(a.reshape(-1), block**2) for a in (x.constant, x.low, x.high, x.number))
-    number = view.combine(("SpaceToDepth", block, x.slice_shape), number, offsets)
-    shape = (1, -1, 1, 1)
-    view.give(number.reshape(shape), constant.reshape(shape), low.reshape(shape), high.reshape(shape))
+    tiled = x.mapped(view.output_outline(), lambda array: np.tile(array, (1, block * block, 1, 1)))
+    offsets = np.repeat(np.arange(block * block), x.number.size).reshape(tiled.extents)
+    number = view.combine(("SpaceToDepth", block, x.slice_shape), tiled.number, offsets)
+    view.give(number, tiled.constant, tiled.low, tiled.high)

@@ -77,5 +77,4 @@ def _numbered(view: View, before: Fact, after: Fact, blocks: list[Block]) -> Fac
     if shapes[0] == shapes[1] and not mixed:
         return after
     tag = ("Reshape", view.name if mixed else None, before.slice_shape, after.slice_shape)
-    number = view.combine(tag, after.number)
-    return Fact(after.outline, after.constant, after.low, after.high, number)
+    return after.numbered(view.combine(tag, after.number))

@@ -36,10 +36,8 @@ def _kept(view: View, rank: int) -> tuple[int, ...]:
             return others
         return others + tuple(a for a in axes if x.sizes[a] == y.sizes[a] and a not in x.free | y.free)
     index = 1 if view.node.op == "Upsample" or view.facts.opset < 11 else 2
-    if view.has(index):
-        scales = view.value(index).reshape(-1)
-    else:
-        scales = np.asarray(view.attribute("scales", ()), np.float64)
+    given = view.value(index) if view.has(index) else view.attribute("scales", ())
+    scales = np.asarray(given, np.float64).reshape(-1)
     if scales.size != len(axes):
         raise LookupError("the scales do not fit the axes")
     return others + tuple(axis for axis, scale in zip(axes, scales, strict=True) if scale == 1)

@@ -1,7 +1,7 @@
 """Interval arithmetic that is safe against rounding in the tensors' own precision.
 
-Rounding to nearest is monotone. Hence a rounded sum is at most the rounded sum of its terms' upper ends, in whatever order,
-with fused multiply-adds or without; and sums of terms that are not positive are not positive, exactly.
+Rounding to nearest is monotone. Hence a rounded sum is at most the rounded sum of its terms' upper ends, in whatever
+order, with fused multiply-adds or without; and sums of terms that are not positive are not positive, exactly.
 """
 
 from __future__ import annotations
@@ -34,26 +34,32 @@ _LARGEST: dict[int, float] = {
 SMALLEST = 2.0**-100
 
 #: Terms of a sum over axes whose sizes differ between runs: more than that are not expected.
-MANY = 1 << 16
+MANY = 1 << 14
 
 
 def is_floating(dtype: int | None) -> bool:
+    """Whether values of a type are known to round as numbers do."""
     return dtype in _UNITS
 
 
 def unit(dtype: int | None) -> float:
+    """The largest relative error of one rounding."""
     return _UNITS.get(dtype or 0, 2.0**-8)
 
 
+def tiny(dtype: int | None) -> float:
+    """How far a result may be off near 0, where there are no more bits or none are kept."""
+    return _TINY.get(dtype or 0, 2.0**-126)
+
+
 def largest(dtype: int | None) -> float:
+    """The largest finite number of a type."""
     return _LARGEST.get(dtype or 0, float(np.finfo(np.float64).max))
 
 
 def margin(magnitude: Float64, operations: float, dtype: int | None) -> Float64:
     """How far rounding may carry a result of so many operations on terms whose magnitudes sum to `magnitude`."""
-    found: Float64 = np.where(
-        magnitude > 0, 2 * operations * unit(dtype) * magnitude + operations * _TINY.get(dtype or 0, 2.0**-126), 0.0
-    )
+    found: Float64 = np.where(magnitude > 0, 2 * operations * unit(dtype) * magnitude + operations * tiny(dtype), 0.0)
     return found
 
 

@@ -32,7 +32,7 @@ def _labels(matrix: NDArray[Any]) -> NDArray[np.int64]:
     if packed.dtype.kind == "f":
         packed = packed + packed.dtype.type(0)  # -0 becomes 0
     if packed.dtype.itemsize * packed.shape[1] == 8:
-        keys = packed.view(np.int64)[:, 0]
+        keys: NDArray[Any] = packed.view(np.int64)[:, 0]
     else:
         keys = packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1])))[:, 0]
     return np.unique(keys, return_inverse=True)[1].reshape(-1).astype(np.int64)

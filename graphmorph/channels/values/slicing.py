@@ -55,8 +55,7 @@ def _taken(view: View, x: Fact, axis: int, taken: np.ndarray, where: Hashable, o
     sizes = tuple(taken.size if a == axis else n for a, n in enumerate(x.sizes))
     free = x.free | outline.free
     if x.told_apart(axis):
-        arrays = (np.take(array, taken, axis) for array in (x.constant, x.low, x.high, x.number))
-        return Fact(Outline(sizes, free, x.dtype), *arrays)
+        return x.mapped(Outline(sizes, free, x.dtype), lambda array: np.take(array, taken, axis))
     number = view.combine((where, x.slice_shape), x.number) if x.in_slice(axis) else x.number
     return Fact(Outline(sizes, free, x.dtype), x.constant, x.low, x.high, number)
 
@@ -81,8 +80,7 @@ def _gather(view: View) -> None:
 def _gather_constant(view: View, x: Fact, axis: int, indices: np.ndarray) -> None:
     outline = view.output_outline().retyped(x.dtype)
     if x.told_apart(axis):
-        arrays = [np.take(a, indices % x.sizes[axis], axis) for a in (x.constant, x.low, x.high, x.number)]
-        view.give_rearranged(Fact(outline, *arrays))
+        view.give_rearranged(x.mapped(outline, lambda array: np.take(array, indices % x.sizes[axis], axis)))
         return
     number = x.number
     if x.in_slice(axis) or indices.size != 1:

@@ -69,6 +69,7 @@ def _with_exact(numbering: Numbering, fact: Fact) -> Fact:
 
 
 def unknown(numbering: Numbering, outline: Outline) -> Fact:
+    """Of a tensor nothing is known: one slice, equal to no other."""
     return settle(numbering, outline, numbering.fresh(*(1,) * outline.rank))
 
 

@@ -80,7 +80,7 @@ def _hard_sigmoid(view: View) -> None:
         _give(view, None)
         return
     scaled = outward(alpha * x.low, alpha * x.high, 1, x.dtype)
-    low, high = lower([scaled[0], np.float64(beta)], x.dtype), upper([scaled[1], np.float64(beta)], x.dtype)
+    low, high = lower([scaled[0], np.asarray(beta)], x.dtype), upper([scaled[1], np.asarray(beta)], x.dtype)
     _give_bounds(view, x, np.clip(alpha * x.constant + beta, 0, 1), np.clip(low, 0, 1), np.clip(high, 0, 1))
 
 

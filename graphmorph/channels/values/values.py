@@ -11,9 +11,9 @@ from onnx import helper
 
 from graphmorph.channels.sizes import Sizes
 from graphmorph.channels.values import operators
-from graphmorph.channels.values.fact import Fact, Float64, Numbers, Outline
+from graphmorph.channels.values.fact import LIMIT, Fact, Float64, Numbers, Outline
 from graphmorph.channels.values.numbering import Numbering
-from graphmorph.channels.values.telling import unknown
+from graphmorph.channels.values.telling import collapse, tell_apart, unknown
 from graphmorph.channels.values.view import RULES, View
 from graphmorph.facts import Facts, subgraphs
 
@@ -27,6 +27,7 @@ class Values:
     """
 
     facts: Mapping[str, Fact]
+    numbering: Numbering
 
     def constant(self, name: str) -> Float64 | None:
         """Values that do not depend on the input; NaN elsewhere."""
@@ -48,6 +49,21 @@ class Values:
         along the axes of size 1 (in row-major order, where two tensors are compared)."""
         found = self.facts.get(name)
         return None if found is None else found.number
+
+    def along(self, name: str, axis: int) -> Fact | None:
+        """What is known of the elements of one axis, whatever the place along the others: arrays of one axis.
+
+        None where the sizes are not known, or differ between runs. The numbers are to be compared with each other only.
+        """
+        found = self.facts.get(name)
+        if found is None or axis in found.free:
+            return None
+        only = collapse(self.numbering, found, [a for a in range(found.rank) if a != axis])
+        size = found.sizes[axis]
+        if size > LIMIT:
+            return None
+        told = tell_apart(self.numbering, only, axis)
+        return told.reshaped(Outline((size,), frozenset(), found.dtype), (size,))
 
 
 def find_values(facts: Facts, sizes: Sizes) -> Values:
@@ -73,7 +89,7 @@ def find_values(facts: Facts, sizes: Sizes) -> Values:
                 found[tensor.name] = view.outputs[index]
             elif tensor.name:
                 _give_unknown(found, facts, sizes, numbering, tensor)
-    return Values(found)
+    return Values(found, numbering)
 
 
 def _give_unknown(found: dict[str, Fact], facts: Facts, sizes: Sizes, numbering: Numbering, tensor: gs.Tensor) -> None:

@@ -70,6 +70,7 @@ def test_sampled_rows_are_rows_of_the_sample() -> None:
     expected = np.concatenate([sampling.positions(0, 20), 20 + sampling.positions(1, 20)])
     assert rows.tolist() == everything[expected].tolist()
     assert len(np.unique(expected)) == 12
+    assert sampling.positions(0, 20).tolist() != sampling.positions(1, 20).tolist()
 
 
 def test_few_positions_are_all_taken() -> None:
@@ -85,12 +86,15 @@ def test_sampling_does_not_depend_on_batches(sizes: list[int], count: int) -> No
     whole = RowStream(Moments(3), sampling=Sampling(count, seed=1))
     whole.update(activation)
     start, workers = 0, Moments(3)
+    one_by_one = RowStream(Moments(3), sampling=Sampling(count, seed=1))
     for size in sizes:
+        one_by_one.update(activation[start : start + size])
         part = RowStream(Moments(3), sampling=Sampling(count, seed=1), first_sample=start)
         part.update(activation[start : start + size])
         workers.merge(part.sums)
         start += size
     np.testing.assert_allclose(workers.gram, whole.sums.gram, atol=1e-12)
+    np.testing.assert_allclose(one_by_one.sums.gram, whole.sums.gram, atol=1e-12)
     assert whole.sums.count == sum(sizes) * min(count, 8)
 
 

@@ -12,7 +12,7 @@ from graphmorph.channels.analysis import Analysis, Kept, analyse
 from graphmorph.channels.elements import Axes
 from graphmorph.channels.masking import masked
 from graphmorph.channels.probing import probe_sizes
-from graphmorph.channels.removal import remove
+from graphmorph.channels.removal import check, remove
 from graphmorph.editor import Editor
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
@@ -26,21 +26,22 @@ Arrays = dict[str, NDArray[np.generic]]
 InputShapes = Mapping[str, Sequence[int]]
 
 
-def analysis_of(model: onnx.ModelProto | Graph, runtime: Runtime) -> Analysis:
+def analysis_of(model: onnx.ModelProto | Graph, runtime: Runtime, shapes: InputShapes | None = None) -> Analysis:
     """Sizes from a probing run, as for a user's model."""
     graph = model if isinstance(model, Graph) else load(model)
     facts = Facts(graph, Shapes(Oracle(runtime), graph))
-    return analyse(facts, probe_sizes(graph, facts, runtime))
+    return analyse(facts, probe_sizes(graph, facts, runtime, shapes))
 
 
 def random_subset(analysis: Analysis, seed: int, most: float = 0.8) -> Kept:
-    """Some units of every group go; one stays."""
+    """Some units of every group go, as far as every axis keeps an element."""
     random = np.random.default_rng(seed)
-    gone = [np.zeros(0, np.int64)]
+    kept = analysis.all_kept()
     for group in analysis.groups:
         count = min(int(random.uniform(0, most) * group.size + 0.5), group.size - 1)
-        gone.append(random.choice(group.units, count, replace=False))
-    return analysis.kept_without(np.concatenate(gone))
+        fewer = kept & analysis.kept_without(random.choice(group.units, count, replace=False))
+        kept = kept if check(analysis, fewer) else fewer
+    return kept
 
 
 def removed(analysis: Analysis, kept: Kept) -> Graph:

@@ -12,7 +12,7 @@ from tests.graphmorph.channels.random_program import Program
 
 
 @st.composite
-def models(draw: st.DrawFn, most: int = 10) -> onnx.ModelProto:
+def models(draw: st.DrawFn, most: int = 12) -> onnx.ModelProto:
     """A model of input x (2, 4, 4, 4), or of any batch and image size."""
     free = draw(st.booleans())
     program = Program(draw(st.integers(0, 2**16)), free=free)
@@ -21,7 +21,9 @@ def models(draw: st.DrawFn, most: int = 10) -> onnx.ModelProto:
         return draw(st.sampled_from(list(options)))
 
     random_image_steps.convolve(program, pick)
-    for _ in range(draw(st.integers(1, most))):
-        steps = random_image_steps.STEPS if len(program.shape) == 4 else random_token_steps.STEPS
+    program.finish_step()
+    for _ in range(draw(st.integers(2, most))):
+        steps = random_image_steps.STEPS if program.is_image else random_token_steps.STEPS
         pick(steps)(program, pick)
+        program.finish_step()
     return program.model()

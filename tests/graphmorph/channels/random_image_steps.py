@@ -45,8 +45,7 @@ def slope(program: Program, pick: Pick) -> None:
 def residual(program: Program, pick: Pick) -> None:
     """A sum with what is there in the same sizes, or with another path."""
     start, shape = program.current, program.shape
-    others = [name for name, known in program.sizes.items() if known == shape]
-    other = pick(others)
+    other = pick([name for name in program.alike() if program.sizes[name] == shape])
     if other == start:
         c = program.channels
         other = program.add("Conv", [start, program.weight(c, c, 1, 1)], shape)[0]
@@ -85,7 +84,9 @@ def concat(program: Program, pick: Pick) -> None:
 
 def split(program: Program, pick: Pick) -> None:
     n, c, *space = program.shape
-    first = pick(range(2, c - 1))
+    if c == 1:
+        return
+    first = pick(range(1, c))
     sizes = program.constant([first, c - first])
     program.add("Split", [program.current, sizes], (n, first, *space), (n, c - first, *space), axis=1)
 
@@ -93,7 +94,7 @@ def split(program: Program, pick: Pick) -> None:
 def cut(program: Program, pick: Pick) -> None:
     """Some channels, perhaps every other one or in reverse order."""
     n, c, *space = program.shape
-    start, end, step = pick(((0, c - 1, 1), (1, c, 1), (-1, -(c + 1), -1), (0, c, 2) if c > 3 else (0, c, 1)))
+    start, end, step = pick(((0, max(c - 1, 1), 1), (min(1, c - 1), c, 1), (-1, -(c + 1), -1), (0, c, 2)))
     taken = range(c)[slice(start, None if step < 0 else end, step)]
     bounds = [program.constant([value]) for value in (start, end, 1, step)]
     program.add("Slice", [program.current, *bounds], (n, len(taken), *space))

@@ -20,6 +20,7 @@ Shape = tuple[int, ...]
 class Program:
     """Images (N, C, H, W) and tokens (N, T, C), by name with their sizes. Steps go on from the current one.
 
+    pool: what steps have left, and may be joined to; what they have on the way has its axes in other places.
     free: batch and image size are symbols, and no step may write them down.
     """
 
@@ -29,8 +30,8 @@ class Program:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.sizes: dict[str, Shape] = {}
-        self.pool: list[str] = []
         self._enter("x", (2, CHANNELS, SIDE, SIDE))
+        self.pool = ["x"]
 
     def _enter(self, name: str, shape: Shape) -> None:
         self.sizes[name], self.current = shape, name
@@ -92,15 +93,22 @@ class Program:
         sizes = self.add("Shape", [other], (len(self.sizes[other]),))[0]
         return self.add("Reshape", [moved, sizes], self.sizes[other])[0]
 
+    def finish_step(self) -> None:
+        """What is current may be joined to later."""
+        if self.current not in self.pool:
+            self.pool.append(self.current)
+
     def alike(self) -> list[str]:
-        """Other tensors that may be joined to the current one: they differ in channels at most."""
+        """Tensors that may be joined to the current one, itself among them: they differ in channels at most."""
         axis = 1 if self.is_image else 2
         mine = [n for place, n in enumerate(self.shape) if place != axis]
-        return [
+        found = [
             name
-            for name, shape in self.sizes.items()
-            if len(shape) == len(self.shape) and [n for place, n in enumerate(shape) if place != axis] == mine
+            for name in self.pool
+            if len(self.sizes[name]) == len(self.shape)
+            and [n for place, n in enumerate(self.sizes[name]) if place != axis] == mine
         ]
+        return list(dict.fromkeys([*found, self.current]))
 
     def model(self) -> onnx.ModelProto:
         """With a head for whatever is not read: an output must not keep channels from going."""

@@ -64,7 +64,7 @@ def kept_without(analysis: Analysis, constant: str, places: Sequence[int], axis:
     ids = next(slot.axes[axis] for slot in analysis.slots if slot.name == constant)
     assert ids is not None
     units = np.unique(analysis.components.label[ids[list(places)]])
-    assert not analysis.components.walled[units].any(), analysis.reasons(ids[list(places)])
+    assert not analysis.components.walled[units].any()
     kept = analysis.kept_without(units)
     assert np.flatnonzero(~kept[ids]).tolist() == sorted(places)
     return kept

@@ -21,7 +21,7 @@ from tests.graphmorph.channels.removed_text import (
     kept_without,
     removed,
 )
-from tests.passes.text_models import build, norm
+from tests.passes.text_models import Weight, build, norm
 
 TWO_CONVS = """g (float[N,4,8,8] x) => (float[N,3,4,4] y)
 <float[N,8,H,W] r> {
@@ -30,7 +30,7 @@ TWO_CONVS = """g (float[N,4,8,8] x) => (float[N,3,4,4] y)
     m = Mul(r, k)
     y = Conv<strides=[2,2], pads=[1,1,1,1]>(m, v)
 }"""
-WEIGHTS = {"w": (8, 4, 3, 3), "b": (8,), "k": np.ones((8, 1, 1)), "v": (3, 8, 3, 3)}
+WEIGHTS: dict[str, Weight] = {"w": (8, 4, 3, 3), "b": (8,), "k": np.ones((8, 1, 1)), "v": (3, 8, 3, 3)}
 
 
 def test_constants_are_sliced_and_keep_their_names(runtime: Runtime) -> None:
@@ -109,7 +109,7 @@ def test_a_vector_that_two_layers_share_by_chance_is_sliced_apart(runtime: Runti
         m = Mul(a, k)
         y = Gemm<transB=1>(m, v, b)
     }"""
-    weights = {"w": (6, 6), "v": (6, 6), "b": (6,), "k": np.ones(6)}
+    weights: dict[str, Weight] = {"w": (6, 6), "v": (6, 6), "b": (6,), "k": np.ones(6)}
     result = removed(build(text, weights), runtime, [2])
     assert_equals_masked(result, {"x": (3, 6)})
     assert {name: len(values) for name, values in constants_of(result.after).items() if name.startswith("b")} == {
@@ -170,7 +170,7 @@ def test_normalisation_and_residual_sums(runtime: Runtime) -> None:
         t = Mul(f, k)
         y = Gemm<transB=1>(t, h)
     }"""
-    weights = {"w": (6, 4, 3, 3), **norm(6), "d": (6, 1, 3, 3), "k": np.ones(6), "h": (4, 6)}
+    weights: dict[str, Weight] = {"w": (6, 4, 3, 3), **norm(6), "d": (6, 1, 3, 3), "k": np.ones(6), "h": (4, 6)}
     result = removed(build(text, weights), runtime, [0, 5])
     assert_equals_masked(result, {"x": (2, 4, 8, 8)})
     assert result.node("c").attrs["group"] == 4
@@ -199,7 +199,7 @@ def test_half_precision_and_large_weights_stay_what_they_are(runtime: Runtime) -
         t = Gemm<transB=1>(m, v)
         y = Gemm<transB=1>(t, u)
     }"""
-    weights = {"w": (8, 64), "v": (64, 8), "u": (64, 64), "k": np.ones(8)}
+    weights: dict[str, Weight] = {"w": (8, 64), "v": (64, 8), "u": (64, 64), "k": np.ones(8)}
     result = removed(build(text, weights, dtype="float16"), runtime, [6, 7])
     constants = {t.name: t for node in result.graph.nodes for t in node.inputs if t.name in weights}
     assert constants["w"].dtype == np.float16

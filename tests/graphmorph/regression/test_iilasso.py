@@ -99,11 +99,11 @@ def test_of_alike_columns_one_is_taken() -> None:
     assert np.isinf(loss(problem(x, y, 0.1), np.ones(6), 1e-3))
 
 
-def test_a_start_that_excludes_itself_is_cleared() -> None:
+@pytest.mark.parametrize(("start", "kept"), [(np.ones(6), [3, 4, 5]), (np.array([5, 5, 5, 1, 1, 1]), [0, 1, 2])])
+def test_of_a_start_that_excludes_itself_the_longest_stay(start: np.ndarray, kept: list[int]) -> None:
     x, y = data(0, 3)
     x = np.hstack([x, 2 * x])
-    found = solve(problem(x, y, 0.1), 1e-3, start=np.ones(6))
-    assert found.support.tolist() == [3, 4, 5]
+    assert solve(problem(x, y, 0.1), 1e-3, start=start).support.tolist() == kept
 
 
 def test_similar_columns_are_penalised() -> None:

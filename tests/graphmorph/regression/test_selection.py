@@ -42,8 +42,21 @@ def test_what_the_targets_are_made_of_is_found() -> None:
     rng = np.random.default_rng(0)
     a = rng.standard_normal((500, 12))
     o = a[:, [2, 5, 7]] @ rng.standard_normal((3, 4)) + 0.01 * rng.standard_normal((500, 4))
-    assert select(a.T @ a, a.T @ o, 3).kept.tolist() == [2, 5, 7]
+    for count in (1, 2, 3):
+        found = select(a.T @ a, a.T @ o, count)
+        assert np.flatnonzero(found.factors).tolist() == found.kept.tolist()
+        assert set(found.kept.tolist()) <= {2, 5, 7}
     assert select(a.T @ a, a.T @ o[:, 0], 3).kept.tolist() == [2, 5, 7]
+
+
+def test_the_count_is_met_between_the_steps_of_the_path() -> None:
+    """Forty columns of about the same importance: several of them enter in each step."""
+    rng = np.random.default_rng(4)
+    a = rng.standard_normal((400, 40))
+    gram = a.T @ a
+    for count in range(5, 40, 3):
+        found = select(gram, gram @ rng.uniform(0.9, 1.1, 40), count)
+        assert np.flatnonzero(found.factors).tolist() == found.kept.tolist()
 
 
 def test_of_duplicates_one_is_kept() -> None:

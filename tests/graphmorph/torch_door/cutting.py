@@ -16,17 +16,25 @@ from torch.utils import _pytree as pytree
 from graphmorph.graph import Graph, constant_array
 from graphmorph.torch_door import materialise, trace
 from graphmorph.torch_door.morphed_module import MorphedModule
-from tests.graphmorph.torch_door.edits import node_of, replace_constant, values_of
+from tests.graphmorph.torch_door.edits import node_of, values_of
 from tests.graphmorph.torch_door.lowering_check import run_lowered
 
 Cut = Callable[[Graph], None]
 Inputs = tuple[torch.Tensor, ...]
 
 
+def replace(graph: Graph, node: gs.Node, index: int, values: np.ndarray) -> None:
+    """Give a node a new constant that was made of its old one."""
+    old = node.inputs[index]
+    name = f"{old.name}.cut{len(graph.origins)}"
+    graph.origins[name] = (old.name,)
+    node.inputs[index] = gs.Constant(name, np.ascontiguousarray(values).astype(values_of(node, index).dtype))
+
+
 def take(graph: Graph, name: str, index: int, axis: int, kept: Sequence[int]) -> None:
     """Keep some entries of a constant of a node along an axis."""
     node = node_of(graph, name)
-    replace_constant(graph, node, index, np.take(values_of(node, index), list(kept), axis))
+    replace(graph, node, index, np.take(values_of(node, index), list(kept), axis))
 
 
 def write(graph: Graph, name: str, index: int, place: int, value: int) -> None:
@@ -34,7 +42,7 @@ def write(graph: Graph, name: str, index: int, place: int, value: int) -> None:
     node = node_of(graph, name)
     values = np.array(values_of(node, index))
     values[place] = value
-    replace_constant(graph, node, index, values)
+    replace(graph, node, index, values)
 
 
 def settle_sizes(graph: Graph, inputs: Inputs) -> None:
@@ -76,8 +84,8 @@ def check_cut(
 ) -> MorphedModule:
     """Materialise a cut graph, and compare it with onnxruntime, on other inputs too.
 
-    For each the module is traced and cut anew: what runs in onnxruntime was made for its sizes. names: state_dict has the
-    names that it had, in their order. batch: it runs with three times the batch.
+    For each the module is traced and cut anew: what runs in onnxruntime was made for its sizes. names: state_dict has
+    the names that it had, in their order. batch: it runs with three times the batch.
     """
     graph = cut_graph(module, cut, inputs)
     again = materialise(graph)

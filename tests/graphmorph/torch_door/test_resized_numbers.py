@@ -60,7 +60,7 @@ def test_a_shuffle_whose_groups_go_keeps_space_dynamic() -> None:
         take(graph, "last", 1, 1, [0, 2, 4, 6])
 
     again = check_cut(between(shuffled), cut, (images(),), (images(1, size=10),))
-    sizes = [node.args[1:] for node in again.graph.nodes if node.target in ("view", "reshape")][0]
+    sizes = next(node.args[1:] for node in again.graph.nodes if node.target in ("view", "reshape"))
     assert sizes[1] == 1
     assert isinstance(sizes[3], torch.fx.Node)
 
@@ -126,6 +126,26 @@ def test_slices_by_computed_bounds() -> None:
 
     check_cut(module, cut([0, 2, 5, 6]), (images(),), (images(2, size=9),))
     check_cut(module, cut([0, 2, 3, 6]), (images(),), (images(2, size=9),))
+
+
+def test_the_batch_times_the_channels() -> None:
+    """A size that is a product of both has no name; each of the channels is folded and unfolded by itself."""
+
+    def function(m: Any, x: Any) -> Any:
+        batch, channels, height, width = x.shape
+        apart = x.reshape(batch * channels * (height // 2), 2, width).transpose(1, 2).contiguous()
+        back = apart.sin().view(batch, channels, -1).softmax(-1)
+        return back.reshape(batch, channels, height, width)
+
+    def cut(graph: Graph) -> None:
+        cut_between(graph)
+        for node in nodes_of(graph, "Reshape")[1:]:
+            write(graph, node.name, 1, 1, 4)
+        for name in ("reshape", "transpose", "contiguous", "sin"):
+            graph.resized[name] = (None, *graph.tensors()[name].shape[1:])
+
+    again = check_cut(between(function), cut, (images(),), (images(2, size=10),))
+    assert "floordiv" in targets(again)
 
 
 def guarded(m: Any, x: Any) -> Any:
@@ -199,8 +219,9 @@ def test_a_second_cut_follows_the_first() -> None:
         def edit(graph: Graph) -> None:
             half = len(kept) // 2
             cut_conv(graph, "first", kept)
-            write(graph, "view", 1, 2, half)
-            write(graph, "view_1", 1, 1, 2 * half)
+            apart, together = nodes_of(graph, "Reshape")
+            write(graph, apart.name, 1, 2, half)
+            write(graph, together.name, 1, 1, 2 * half)
             take(graph, "last", 1, 1, range(2 * half))
 
         return edit

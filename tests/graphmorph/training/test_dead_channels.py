@@ -124,7 +124,7 @@ def test_a_copy_of_the_smaller_module_will_do() -> None:
     whole, cut = Run("adam").trained(), Run("adam")
 
     def copied(optimizer: optim.Optimizer, before: nn.Module, after: Any) -> None:
-        cut.module = copy.deepcopy(after)
-        carry_optimizer(optimizer, before, cut.module)
+        cut.module = twin = copy.deepcopy(after)
+        carry_optimizer(optimizer, before, twin)
 
     np.testing.assert_allclose(cut.trained("between steps", copied).losses, whole.losses, rtol=1e-11)

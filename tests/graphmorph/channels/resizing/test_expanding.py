@@ -6,7 +6,7 @@ import numpy as np
 
 from graphmorph.runtime import Runtime
 from tests.graphmorph.channels.removed_text import assert_equals_masked, removed
-from tests.passes.text_models import build
+from tests.passes.text_models import Weight, build
 
 
 def test_a_constant_that_is_expanded_to_the_batch(runtime: Runtime) -> None:
@@ -18,7 +18,7 @@ def test_a_constant_that_is_expanded_to_the_batch(runtime: Runtime) -> None:
         m = Mul(s, k)
         y = MatMul(m, v)
     }"""
-    weights = {"w": (4, 6), "b": (1, 6), "shape": np.array([3, 1]), "k": np.ones(6), "v": (6, 5)}
+    weights: dict[str, Weight] = {"w": (4, 6), "b": (1, 6), "shape": np.array([3, 1]), "k": np.ones(6), "v": (6, 5)}
     result = removed(build(text, weights), runtime, [2])
     assert_equals_masked(result, {"x": (3, 4)})
     assert result.read_by("token", 1) == [3, 1]
@@ -35,7 +35,7 @@ def test_sizes_that_are_fewer_than_axes(runtime: Runtime) -> None:
         m = Mul(e, k)
         y = MatMul(m, v)
     }"""
-    weights = {"w": (4, 6), "shape": np.array([6]), "k": np.ones(6), "v": (6, 5)}
+    weights: dict[str, Weight] = {"w": (4, 6), "shape": np.array([6]), "k": np.ones(6), "v": (6, 5)}
     result = removed(build(text, weights), runtime, [2, 4])
     assert_equals_masked(result, {"x": (3, 2, 4)})
     assert result.read_by("e", 1) == [4]
@@ -49,7 +49,7 @@ def test_one_value_that_is_expanded_to_channels(runtime: Runtime) -> None:
         m = Mul(s, k)
         y = MatMul(m, v)
     }"""
-    weights = {"w": (4, 6), "b": (1,), "shape": np.array([6]), "k": np.ones(6), "v": (6, 5)}
+    weights: dict[str, Weight] = {"w": (4, 6), "b": (1,), "shape": np.array([6]), "k": np.ones(6), "v": (6, 5)}
     result = removed(build(text, weights), runtime, [0, 5])
     assert_equals_masked(result, {"x": (2, 4)})
     assert result.read_by("e", 1) == [4]
@@ -67,7 +67,7 @@ def test_computed_sizes(runtime: Runtime) -> None:
         m = Mul(s, k)
         y = MatMul(m, v)
     }"""
-    weights = {
+    weights: dict[str, Weight] = {
         "w": (4, 6),
         "b": (1, 6),
         "c": np.array([6]),

@@ -7,7 +7,7 @@ import pytest
 
 from graphmorph.runtime import Runtime
 from tests.graphmorph.channels.removed_text import assert_equals_masked, constants_of, removed
-from tests.passes.text_models import build
+from tests.passes.text_models import Weight, build
 
 
 def test_depthwise_groups_are_channels(runtime: Runtime) -> None:
@@ -17,7 +17,7 @@ def test_depthwise_groups_are_channels(runtime: Runtime) -> None:
         m = Mul(d, k)
         y = Conv(m, v)
     }"""
-    weights = {"w": (6, 4, 1, 1), "u": (6, 1, 3, 3), "k": np.ones((6, 1, 1)), "v": (3, 6, 1, 1)}
+    weights: dict[str, Weight] = {"w": (6, 4, 1, 1), "u": (6, 1, 3, 3), "k": np.ones((6, 1, 1)), "v": (3, 6, 1, 1)}
     result = removed(build(text, weights), runtime, [1, 2])
     assert_equals_masked(result, {"x": (2, 4, 5, 5)})
     assert result.node("d").attrs["group"] == 4
@@ -31,7 +31,7 @@ def test_the_same_channels_of_every_group(runtime: Runtime) -> None:
         m = Mul(g, k)
         y = Conv(m, v)
     }"""
-    weights = {"w": (6, 4, 1, 1), "u": (12, 2, 1, 1), "k": np.ones((12, 1, 1)), "v": (3, 12, 1, 1)}
+    weights: dict[str, Weight] = {"w": (6, 4, 1, 1), "u": (12, 2, 1, 1), "k": np.ones((12, 1, 1)), "v": (3, 12, 1, 1)}
     result = removed(build(text, weights), runtime, [1, 5, 9])
     assert_equals_masked(result, {"x": (2, 4, 5, 5)})
     assert result.node("g").attrs["group"] == 3
@@ -46,7 +46,12 @@ def test_transposed_convolutions(runtime: Runtime, group: int, places: list[int]
         m = Mul(t, k)
         y = Conv(m, v)
     }}"""
-    weights = {"w": (6, 4, 1, 1), "u": (6, 6 // group, 2, 2), "k": np.ones((6, 1, 1)), "v": (3, 6, 1, 1)}
+    weights: dict[str, Weight] = {
+        "w": (6, 4, 1, 1),
+        "u": (6, 6 // group, 2, 2),
+        "k": np.ones((6, 1, 1)),
+        "v": (3, 6, 1, 1),
+    }
     result = removed(build(text, weights), runtime, places)
     assert_equals_masked(result, {"x": (2, 4, 5, 5)})
     assert result.node("t").attrs["group"] == left
@@ -59,7 +64,7 @@ def test_group_normalisation_loses_whole_groups(runtime: Runtime) -> None:
         m = Mul(n, k)
         y = Conv(m, v)
     }"""
-    weights = {"w": (8, 4, 1, 1), "s": (8,), "b": (8,), "k": np.ones((8, 1, 1)), "v": (3, 8, 1, 1)}
+    weights: dict[str, Weight] = {"w": (8, 4, 1, 1), "s": (8,), "b": (8,), "k": np.ones((8, 1, 1)), "v": (3, 8, 1, 1)}
     result = removed(build(text, weights, opset=21, ir=10), runtime, [2, 3, 6, 7])
     assert_equals_masked(result, {"x": (2, 4, 5, 5)})
     assert result.node("n").attrs["num_groups"] == 2
@@ -73,7 +78,7 @@ def test_hidden_units(runtime: Runtime, op: str, gates: int) -> None:
         m = Mul(q, k)
         y = MatMul(m, v)
     }}"""
-    weights = {
+    weights: dict[str, Weight] = {
         "w": (1, 6 * gates, 4),
         "r": (1, 6 * gates, 6),
         "b": (1, 12 * gates),

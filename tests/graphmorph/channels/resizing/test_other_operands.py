@@ -57,7 +57,7 @@ RESIZED: dict[str, Weight] = {"w": (6, 4, 1, 1), "k": np.ones((6, 1, 1)), "v": (
 @pytest.mark.parametrize("opset", [9, 10, 17])
 def test_scales_stay(runtime: Runtime, opset: int) -> None:
     resize = {9: "Upsample(a, scales)", 10: "Resize(a, scales)", 17: "Resize(a, , scales)"}[opset]
-    weights = {**RESIZED, "scales": np.array([1.0, 1.0, 2.0, 2.0])}
+    weights: dict[str, Weight] = {**RESIZED, "scales": np.array([1.0, 1.0, 2.0, 2.0])}
     result = removed(build(RESIZE.format(resize=resize), weights, opset=opset), runtime, [0, 3])
     assert_equals_masked(result, {"x": (2, 4, 3, 5)})
     assert "scales" in [tensor.name for tensor in result.node("r").inputs]
@@ -86,7 +86,7 @@ def test_what_comes_down_to_one_element_is_not_squeezed(runtime: Runtime, opset:
         s = Squeeze(p)
         y = Gemm<transB=1>(s, v)
     }"""
-    weights = {"w": (6, 4, 1, 1), "k": np.ones((6, 1, 1)), "v": (3, 6)}
+    weights: dict[str, Weight] = {"w": (6, 4, 1, 1), "k": np.ones((6, 1, 1)), "v": (3, 6)}
     result = removed(build(text, weights, opset=opset), runtime, [0, 1, 2, 3, 4])
     assert_equals_masked(result, {"x": (2, 4, 5, 5)})
     axes = result.node("s").attrs["axes"] if opset == 11 else result.read_by("s", 1)

@@ -7,7 +7,7 @@ import pytest
 
 from graphmorph.runtime import Runtime
 from tests.graphmorph.channels.removed_text import assert_equals_masked, removed
-from tests.passes.text_models import build
+from tests.passes.text_models import Weight, build
 
 TEXT = """g (float[N,4] x) => (float[N,5] y) {
     a = MatMul(x, w)
@@ -23,7 +23,12 @@ TEXT = """g (float[N,4] x) => (float[N,5] y) {
 )
 def test_indices_count_what_is_kept(runtime: Runtime, indices: list[int], expected: list[int]) -> None:
     """1 and 4 go, and with them the places that pick them."""
-    weights = {"w": (4, 6), "k": np.ones(6), "v": (len(indices), 5), "i": np.array(indices, np.int32)}
+    weights: dict[str, Weight] = {
+        "w": (4, 6),
+        "k": np.ones(6),
+        "v": (len(indices), 5),
+        "i": np.array(indices, np.int32),
+    }
     result = removed(build(TEXT, weights), runtime, [1, 4])
     assert_equals_masked(result, {"x": (3, 4)})
     assert result.read_by("b", 1) == expected
@@ -40,7 +45,13 @@ def test_one_element_that_is_picked(runtime: Runtime) -> None:
         z = Gather<axis=1>(m, vector)
         t = MatMul(m, v)
     }"""
-    weights = {"w": (4, 6), "k": np.ones(6), "v": (6, 5), "scalar": np.array(4), "vector": np.array([-2])}
+    weights: dict[str, Weight] = {
+        "w": (4, 6),
+        "k": np.ones(6),
+        "v": (6, 5),
+        "scalar": np.array(4),
+        "vector": np.array([-2]),
+    }
     result = removed(build(text, weights), runtime, [1, 3])
     assert_equals_masked(result, {"x": (3, 4)})
     assert (result.read_by("y", 1), result.read_by("z", 1)) == ([2], [2])

@@ -132,7 +132,7 @@ HEADS = """g (float[N,T,8] x) => (float[N,T,4] y) {{
 
 def test_computed_sizes_that_stay_where_they_were_are_copied(runtime: Runtime) -> None:
     text = HEADS.format(target="n, t, c")
-    weights = {
+    weights: dict[str, Weight] = {
         "w": (8, 6),
         "k": np.ones(6),
         "v": (6, 4),
@@ -153,7 +153,7 @@ def test_one_free_size_is_inferred(runtime: Runtime) -> None:
         .replace("(float[N,T,4] y)", "(float[M,4] y)")
         .replace("target =", "nt = Mul(n, t) target =")
     )
-    weights = {
+    weights: dict[str, Weight] = {
         "w": (8, 6),
         "k": np.ones(6),
         "v": (6, 4),
@@ -200,6 +200,6 @@ def test_a_free_size_that_loses_elements_is_inferred(runtime: Runtime) -> None:
 
 
 def test_two_inferred_sizes_are_refused(runtime: Runtime) -> None:
-    weights = {**MERGED_WEIGHTS, "minus": np.array([-1])}
+    weights: dict[str, Weight] = {**MERGED_WEIGHTS, "minus": np.array([-1])}
     with pytest.raises(RefusedError, match="Reshape r: axis 0 has no fixed size, and the size that it asks for is"):
         removed(build(MERGED.format(target="nc, h, minus"), weights), runtime, [0, 1])

@@ -98,7 +98,7 @@ def test_two_axes_one_of_which_is_sliced_at_computed_bounds_elsewhere(runtime: R
         b = Slice(m, zero, half, one)
         y = MatMul(b, v)
     }"""
-    weights = {
+    weights: dict[str, Weight] = {
         "w": (4, 8),
         "k": np.ones(8),
         "v": (8, 5),
