@@ -41,7 +41,8 @@ def comparison(rows: Sequence[Row]) -> list[str]:
     for tool in ("graphmorph-file", "graphmorph-module"):
         both = [(by_tool[tool][key], theirs[key]) for key in by_tool[tool] if key in theirs]
         more = [ours["key"] for ours, other in both if ours["parameters"] > other["parameters"] + 0.005]
-        slower = [ours["key"] for ours, other in both if (seconds(ours) or 0) > (seconds(other) or 0) / 5]
+        timed = [(ours["key"], seconds(ours), seconds(other)) for ours, other in both]
+        slower = [key for key, mine, other in timed if mine is not None and other is not None and mine > other / 5]
         lines.append(f"{tool}: both prune {len(both)}; more parameters left in {len(more)}: {', '.join(more)}")
         lines.append(f"{tool}: more than a fifth of Torch-Pruning's time in {len(slower)}: {', '.join(slower)}")
     return lines

@@ -40,7 +40,7 @@ def _groups(found: ChannelGroups, *, verbose: bool) -> list[RenderableType]:
     parts: list[RenderableType] = [heading("groups", remark)]
     if verbose:
         return parts + [line for group in groups for line in _with_members(group, found)]
-    result = table("group", "units", "channels", "members", "parameters", "multiply-adds")
+    result = table("group", "units", "width", "members", "parameters", "multiply-adds")
     for group in groups[:GROUPS_SHOWN]:
         result.add_row(
             group.name, count(group.units), count(group.width), count(len(group.members)), *_savings(group, found)

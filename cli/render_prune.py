@@ -104,7 +104,7 @@ def _groups(groups: list[GroupReport], *, verbose: bool) -> list[RenderableType]
     ]
     shown = groups if verbose else groups[:GROUPS_SHOWN]
     wide = any(group.width > 1 for group in shown)
-    result = table("group", "kept", "of", *(["channels each"] if wide else []), "left", "limit")
+    result = table("group", "kept", "of", *(["width"] if wide else []), "left", "limit")
     result.columns[-1].justify = "left"
     for group in shown:
         kept = group.units - group.removed

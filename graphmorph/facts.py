@@ -86,6 +86,10 @@ class Facts:
         traced = self.graph.traced
         return None if traced is None or not node.outputs else traced.specialised.get(node.outputs[0].name)
 
+    def sizes_read(self, node: gs.Node) -> Mapping[int, frozenset[int]]:
+        """The inputs of which a node that was not understood reads but sizes, and of which axes."""
+        return {} if self.graph.traced is None else self.graph.traced.sizes_read.get(node.name, {})
+
     @cached_property
     def shapes(self) -> Mapping[str, TensorFacts]:
         """Element types and shapes by tensor name, inferred when they are first asked for."""

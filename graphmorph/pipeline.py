@@ -135,7 +135,7 @@ def fuse(  # type: ignore[misc] # the overloads take any option, which this one 
     passes = passes_for(only, skip, pass_options)
     if is_module(model):
         refuse_training(model)
-    return _rewrite(
+    return rewrite_model(
         model,
         output,
         passes,
@@ -243,7 +243,7 @@ def expand(  # type: ignore[misc]
         "seed": seed,
     }
     passes = [registry.create(EXPAND_PASS, chosen)]
-    return _rewrite(
+    return rewrite_model(
         model,
         output,
         passes,
@@ -283,7 +283,7 @@ def _example_inputs(second: Any, by_name: ExampleInputs | None) -> ExampleInputs
     return by_name if by_name is not None else second
 
 
-def _rewrite(
+def rewrite_model(
     model: Any,
     output: Any,
     passes: Sequence[Rewrite],

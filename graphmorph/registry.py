@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -52,8 +53,8 @@ def create(name: str, options: Mapping[str, Any] | None = None) -> Rewrite:
         UsageError: an option that the pass does not have.
     """
     pass_class = load(name)
-    known = pass_class.options()
+    known = {field.name for field in fields(pass_class)}
     for option in options or {}:
         if option not in known:
-            raise UsageError(f"pass {name} has no option {option}; it has {', '.join(known) or 'none'}")
+            raise UsageError(f"pass {name} has no option {option}; it has {', '.join(pass_class.options()) or 'none'}")
     return pass_class(**dict(options or {}))

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from graphmorph.channels.budget import Budget
 from graphmorph.channels.criteria import Criterion
 from graphmorph.channels.criteria.criterion import CriterionName
-
+from graphmorph.channels.exact import ExactRemoval
 from graphmorph.channels.probed import probed_analysis
 from graphmorph.channels.removal import remove
 from graphmorph.channels.walls import walls
@@ -70,7 +70,7 @@ class RemoveChannels(Rewrite):
 
     def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:
         if not self._approximate:
-            yield from ()
+            yield from ExactRemoval(facts).find()
             return
         chosen = self.chosen or choose(probed_analysis(facts), self._budget(), Criterion(self.criterion))
         if chosen.units.size:

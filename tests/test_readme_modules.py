@@ -1,4 +1,4 @@
-"""The README's section on live modules: its Python runs as it stands there."""
+"""The README's sections on live modules and on channels: their Python runs as it stands there."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def test_the_section_on_live_modules_runs(
     assert capsys.readouterr().out.split()[:4] == ["54", "->", "20", "equal"]
     assert (tmp_path / "model.onnx").stat().st_size > 1_000_000
     assert scope["acnet"].report.proof.verdict == "equal"  # type: ignore[attr-defined]
+
+
+def test_the_section_on_channels_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks("Fewer channels")
+    scope: dict[str, object] = {}
+    exec(block, scope)
+    smaller = scope["smaller"]
+    assert smaller.report.removal.verdict == "equal"  # type: ignore[attr-defined]
+    assert smaller.report.parameters_left < 0.4  # type: ignore[attr-defined]
+    assert (tmp_path / "plan.json").exists()

@@ -154,9 +154,7 @@ class _Walk:
             except LookupError as unknown:
                 view.stop(str(unknown.args[0]))
         if view.stopped is not None:
-            for index in range(len(node.inputs)):
-                view.wall_all(index, view.stopped)
-            self._wall_captured(node, view)
+            self._wall_read(node, view, view.stopped)
         self.reads.extend(view.reads)
         for place, tensor in enumerate(node.outputs):
             if tensor.name:
@@ -165,12 +163,17 @@ class _Walk:
     def _is_kept(self, node: gs.Node) -> bool:
         return bool(node.outputs) and node.outputs[0].name in self.facts.kept
 
-    def _wall_captured(self, node: gs.Node, view: View) -> None:
-        """What a body reads of the graph around it."""
+    def _wall_read(self, node: gs.Node, view: View, text: str) -> None:
+        """All that a node reads, of some inputs maybe sizes alone; and what a body reads of the graph around it."""
+        sizes = self.facts.sizes_read(node)
+        for index, known in enumerate(view.inputs):
+            if known is not None:
+                read = sizes.get(index, range(view.rank(index)))
+                view.wall_all(index, text, but=[axis for axis in range(view.rank(index)) if axis not in read])
         for body in subgraphs(node):
             for tensor in (t for inner in body.nodes for t in inner.inputs):
                 for axis in self._captured_axes(tensor):
-                    self.elements.wall(axis, view.reason(view.stopped or ""))
+                    self.elements.wall(axis, view.reason(text))
 
     def _captured_axes(self, tensor: gs.Tensor) -> Axes:
         if tensor.name in self.axes:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from graphmorph.proof.inputs import InputSpec, Shapes, guess_shapes
+from graphmorph.proof.inputs import InputSpec, Shapes, free_key, guess_shapes
 
-#: How free sizes grow between the two runs, as (batch, others: times, plus), most telling first. They grow together, so
-#: that none of the sizes that follow from them stays by chance as it was, and by 32 or as much again, which strides
-#: divide. The last one tells what depends on values.
-_GROWTHS = ((1, 1, 32), (1, 2, 0), (0, 1, 32), (0, 2, 0), (1, 1, 0), (0, 1, 0))
+#: How free sizes grow together between the two runs, as (batch, others: times, plus), most telling first: none of the
+#: sizes that follow from them stays by chance as it was, and strides divide 32 or as much again.
+_TOGETHER = ((1, 1, 32), (1, 2, 0), (0, 1, 32), (0, 2, 0))
 
 
 def first_shapes(specs: Sequence[InputSpec]) -> Iterator[Shapes]:
@@ -27,7 +26,7 @@ def first_shapes(specs: Sequence[InputSpec]) -> Iterator[Shapes]:
 def larger_shapes(specs: Sequence[InputSpec], shapes: Shapes) -> Iterator[Shapes]:
     """Shapes to try beside `shapes`, which the graph accepts. specs: as the model declares them."""
     symbols = _batch_symbols(specs)
-    for batch, times, plus in _GROWTHS:
+    for batch, times, plus in _TOGETHER:
         yield {
             spec.name: tuple(
                 size
@@ -39,6 +38,28 @@ def larger_shapes(specs: Sequence[InputSpec], shapes: Shapes) -> Iterator[Shapes
             )
             for spec in specs
         }
+
+
+def other_shapes(specs: Sequence[InputSpec], shapes: Shapes) -> Iterator[list[Shapes]]:
+    """For each free size, shapes to try in which it alone is another: for graphs that do not accept larger ones of all.
+
+    What depends on values may have another size in the same shapes: these come last.
+    """
+    for key in dict.fromkeys(key for spec in specs for axis in range(len(spec.shape)) if (key := free_key(spec, axis))):
+        own = next(shapes[s.name][axis] for s in specs for axis in range(len(s.shape)) if free_key(s, axis) == key)
+        others = (own + 32, 2 * own, own + 1, own // 2)
+        yield [_with(specs, shapes, key, other) for other in others if other > 0]
+    yield [shapes]
+
+
+def _with(specs: Sequence[InputSpec], shapes: Shapes, key: str, other: int) -> Shapes:
+    return {
+        spec.name: tuple(
+            other if axis < len(spec.shape) and free_key(spec, axis) == key else size
+            for axis, size in enumerate(shapes[spec.name])
+        )
+        for spec in specs
+    }
 
 
 def _batch_symbols(specs: Sequence[InputSpec]) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """What size every tensor of a graph has in one run, and which sizes are free.
 
 Inference answers for graphs without free sizes, and a traced graph carries its own. For the others onnxruntime runs the
-model at two sizes, in the child process and with zeros for large weights; nothing but shapes comes back.
+model at several sizes, in the child process and with zeros for large weights; nothing but shapes comes back.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from graphmorph.channels.probe_shapes import first_shapes, larger_shapes
+from graphmorph.channels.probe_shapes import first_shapes, larger_shapes, other_shapes
 from graphmorph.channels.sizes import Sizes
 from graphmorph.channels.traced_sizes import traced_sizes
 from graphmorph.errors import ModelRunError, RuntimeCrashError, UsageError
@@ -56,7 +56,10 @@ def probe_sizes(
     runs = _Probe(graph, runtime, declared, specs, seed).measure(unknown)
     if not runs:
         return _without_a_run(specs, inferred)
-    free = {name: _differing(shape, runs[-1].get(name)) for name, shape in runs[0].items()}
+    free = {
+        name: frozenset[int]().union(*(_differing(shape, other.get(name)) for other in runs[1:]))
+        for name, shape in runs[0].items()
+    }
     free |= {spec.name: _open(spec.shape) for spec in declared}
     return Sizes({**known, **runs[0]}, {name: axes for name, axes in free.items() if axes})
 
@@ -76,7 +79,7 @@ class _Probe:
         self.value_dependent = any(node.op in _VALUE_DEPENDENT for node in graph.nodes)
 
     def measure(self, wanted: list[str]) -> list[Measured]:
-        """Sizes in one run, or two where they may differ; none where the graph does not run."""
+        """Sizes in one run, or several where they may differ; none where the graph does not run."""
         for above in (None,) if self.value_dependent else (SHOWN_CONSTANT, None):
             try:
                 model = model_bytes(self.graph, weights_as_inputs_above=above, keep_value_info=False)
@@ -101,7 +104,10 @@ class _Probe:
             if not is_dynamic(self.declared) and not self.value_dependent:
                 return [measured]
             second = self._first(session, larger_shapes(self.declared, shapes), style, sample=1)
-            return [measured] if second is None else [measured, second[1]]
+            if second is not None:
+                return [measured, second[1]]
+            alone = (self._first(session, some, style, sample=1) for some in other_shapes(self.declared, shapes))
+            return [measured, *(found[1] for found in alone if found is not None)]
         return []
 
     def _first(

@@ -201,13 +201,14 @@ def _free_dimensions(specs: Sequence[InputSpec]) -> dict[str, tuple[bool, int]]:
     free: dict[str, tuple[bool, int]] = {}
     for spec in specs:
         for axis in range(len(spec.shape)):
-            key = _key(spec, axis)
+            key = free_key(spec, axis)
             if key is not None:
                 free.setdefault(key, (axis == 0 and len(spec.shape) > 1, len(spec.shape)))
     return free
 
 
-def _key(spec: InputSpec, axis: int) -> str | None:
+def free_key(spec: InputSpec, axis: int) -> str | None:
+    """What tells a free size from others: its symbol, or else where it is; None for a fixed one."""
     size = spec.shape[axis]
     if isinstance(size, int):
         return None
@@ -217,7 +218,7 @@ def _key(spec: InputSpec, axis: int) -> str | None:
 
 
 def _filled(spec: InputSpec, values: Mapping[str, int]) -> tuple[int, ...]:
-    keys = [_key(spec, axis) for axis in range(len(spec.shape))]
+    keys = [free_key(spec, axis) for axis in range(len(spec.shape))]
     return tuple(
         size if isinstance(size, int) else values[key or ""] for size, key in zip(spec.shape, keys, strict=True)
     )

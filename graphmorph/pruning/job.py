@@ -168,6 +168,7 @@ class PruneJob:
             self._captured_path = self.folder / "captured.onnx"
             save(graph, self._captured_path)
         path, data = self._captured_path, self.settings.calibration
+        assert data is not None
         return lambda sums: capture(path, sums, data, runtime=self.runtime, progress=self.progress)
 
     def _calibrate(self, graph: Graph) -> Calibrate | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from graphmorph import registry
 from graphmorph.channels.analysis import Analysis, analyse
@@ -114,7 +114,8 @@ def channel_groups(
         else:
             if example_inputs is not None:
                 raise UsageError("example_inputs are for torch modules; sizes of a file's inputs are given as shapes")
-            graph = model.copy() if isinstance(model, Graph) else load(model, freeze_initializers=freeze_initializers)
+            file = cast("Model", model)
+            graph = file.copy() if isinstance(file, Graph) else load(file, freeze_initializers=freeze_initializers)
             notes = PassManager([registry.create("fold-constants")], runtime=runtime).run(graph).notes
             oracle = Oracle(runtime)
             facts = Facts(graph, Shapes(oracle, graph), oracle=oracle)

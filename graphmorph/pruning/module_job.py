@@ -127,7 +127,9 @@ class ModulePruneJob:
     def _capturing(self, graph: Graph) -> Capturing:
         from graphmorph.torch_door.capturing import capture_module
 
-        return lambda sums: capture_module(graph, sums, self.settings.calibration)
+        data = self.settings.calibration
+        assert data is not None
+        return lambda sums: capture_module(graph, sums, data)
 
     def _calibrate(self, graph: Graph) -> Calibrate | None:
         if self.settings.calibration is None:

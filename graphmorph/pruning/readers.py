@@ -63,7 +63,8 @@ class Reader:
     def matrix(self, values: Array, part: int = 0) -> Array:
         """(outputs, columns) of the weights of group `part`, columns as in `rows`."""
         if self.node.op == "Conv":
-            return values.reshape(self.group, values.shape[0] // self.group, -1)[part]
+            whole: Array = values.reshape(self.group, values.shape[0] // self.group, -1)
+            return np.asarray(whole[part], np.float64)
         if self.node.op == "Gemm":
             return values if self.node.attrs.get("transB", 0) else values.T
         return values.T

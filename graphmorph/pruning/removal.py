@@ -51,7 +51,7 @@ def removal_of(
     with phase("repair"):
         fitted = fits(chosen, capturing) if capturing is not None else []
     with phase("removal"):
-        run = PassManager([registry.load(REMOVE)(chosen=chosen)], runtime=runtime).run(graph)
+        run = PassManager([registry.create(REMOVE, {"chosen": chosen})], runtime=runtime).run(graph)
     if chosen.units.size and not run.journal.modified:
         failed = [refusal.reason for one in run.passes for refusal in one.refusals if "keeps its" not in refusal.reason]
         raise RefusedError(f"the channels cannot be removed: {'; '.join(failed)}")

@@ -113,7 +113,7 @@ def _fit(analysis: Analysis, kept: Kept, reader: Reader, sums: Sequence[Moments]
 def _takes_bias(reader: Reader) -> bool:
     """Whether the layer has, or can be given, a bias. A convolution's border reads padding, which has another mean, but
     rows of the border are among those that the means are of."""
-    return reader.node.op != "MatMul"
+    return bool(reader.node.op != "MatMul")
 
 
 def _dropped(moments: Moments, columns: NDArray[np.int64], weight: Array) -> Array:

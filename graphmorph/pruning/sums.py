@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from graphmorph.activations.listening import Listeners
 from graphmorph.activations.moments import Moments
 from graphmorph.activations.row_stream import RowStream
 from graphmorph.activations.rows import RowMaker, Sampling
 
 #: Streams data through a model, and tensors by name into accumulators.
-Capturing = Callable[[Mapping[str, Sequence[RowStream]]], object]
+Capturing = Callable[[Listeners], object]
 
 #: Sums of one pass hold no more than this many bytes, but those of a single layer.
 PASS_BYTES = 1 << 29
@@ -45,7 +46,7 @@ def captured(wanted: Sequence[Wanted], capturing: Capturing, seed: int = 0) -> d
             found[one] = Moments(one.columns, gram=one.gram)
             sampling = Sampling(POSITIONS, seed) if one.gram else None
             streams.setdefault(one.tensor, []).append(RowStream(found[one], (one.maker,), sampling=sampling))
-        capturing(streams)
+        capturing({tensor: tuple(some) for tensor, some in streams.items()})
     return found
 
 

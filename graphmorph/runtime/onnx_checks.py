@@ -16,6 +16,8 @@ Fact = tuple[str, int, list[int | str | None] | None]
 def infer_shapes(model_bytes: bytes) -> list[Fact]:
     """Name, element type and shape of every tensor known after inference, initializers included."""
     model = onnx.load_model_from_string(model_bytes)
+    for info in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        _open_negative(info)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     facts: dict[str, Fact] = {}
     for constant in inferred.graph.initializer:
@@ -36,6 +38,13 @@ def check_model(model: str | bytes) -> None:
     except (onnx.checker.ValidationError, ValueError, OSError) as error:
         what = model if isinstance(model, str) else "the model"
         raise RefusedModelError(f"{what}: onnx.checker refuses it: {one_line(str(error))}") from error
+
+
+def _open_negative(info: Any) -> None:
+    """Some exporters write -1 for a size that is free; inference would reckon with it."""
+    for dimension in info.type.tensor_type.shape.dim if info.type.HasField("tensor_type") else ():
+        if dimension.WhichOneof("value") == "dim_value" and dimension.dim_value < 0:
+            dimension.ClearField("dim_value")
 
 
 def _fact(info: Any) -> Fact:

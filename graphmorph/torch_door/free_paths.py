@@ -29,7 +29,7 @@ class FreePaths:
 
     def free(self, name: str, *, replaces: bool = True) -> str:
         """A path after a node's name that nothing which stays has; `replaces`: maybe that of a module which goes."""
-        wanted = self._outside_leaves(clean_path(name))
+        wanted = name if self._goes(name) else self._outside_leaves(clean_path(name))
         path, count = wanted, 1
         while not self._is_free(path, replaces):
             count += 1
@@ -56,8 +56,11 @@ class FreePaths:
     def _is_free(self, path: str, replaces: bool) -> bool:
         if path in self.taken or path in self.kept or any(other.startswith(f"{path}.") for other in self.taken):
             return False
-        goes = path in self.leaves or any(path.startswith(f"{whole}.") for whole in self._dissolved)
-        return (replaces and goes) or not self._exists(path)
+        return (replaces and self._goes(path)) or not self._exists(path)
+
+    def _goes(self, path: str) -> bool:
+        """Whether a path is that of a layer of the program, or of something in one that dissolves."""
+        return path in self.leaves or any(path.startswith(f"{whole}.") for whole in self._dissolved)
 
     def _exists(self, path: str) -> bool:
         return _attribute(nn.Module() if self.record is None else self.record.root, path) is not _MISSING

@@ -20,8 +20,9 @@ from graphmorph.torch_door.program import ShapedProgram
 from graphmorph.torch_door.program_memory import ProgramMemory, has_effect
 from graphmorph.torch_door.propagation import storage_of
 from graphmorph.torch_door.ranks import is_rank
-from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord, shape_sources
+from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord
 from graphmorph.torch_door.rule_calls import call_rule, matched, own_tensors
+from graphmorph.torch_door.size_reads import size_reads
 from graphmorph.torch_door.tensor_facts import TensorTypes
 from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
 from graphmorph.torch_door.values import Number, derived, is_leaf
@@ -206,9 +207,11 @@ class Lowering:
         value = self._fake(node)
         read: dict[str, gs.Tensor] = {t.name: t for arg in node.all_input_nodes for t in tensors_of(self.env[arg])}
         read |= {t.name: t for other in stale for t in tensors_of(self.env[other])}
-        read |= {t.name: t for t in shape_sources(self._numbers_of(node), self.record.numbers)}
         if node.op == "call_module":
             read |= {t.name: t for t in self._module_state(node)}
+        sizes = size_reads(self._numbers_of(node), self.record.numbers)
+        sized = {name: axes for name, (_, axes) in sizes.items() if name not in read}
+        read |= {name: tensor for name, (tensor, _) in sizes.items()}
         made: dict[int, gs.Variable] = {}
         written = [*self.program.executions[node].written, *stale]
         for fake in [*fakes_of(value), *(leaf for arg in written for leaf in fakes_of(self._fake(arg)))]:
@@ -219,6 +222,7 @@ class Lowering:
         name = self.types.fresh_node(self._base(node))
         opaque = gs.Node(OPAQUE, name, attrs, list(read.values()), list(made.values()), domain=DOMAIN)
         self.record.opaque[name] = reason
+        self.record.sizes_read[name] = {list(read).index(one): axes for one, axes in sized.items()}
         result = pytree.tree_map(lambda leaf: made.get(id(leaf), Number(leaf)), value)
         self._add_site(node, [opaque], result, stale, made)
 

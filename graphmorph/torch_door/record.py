@@ -6,7 +6,7 @@ copies keep names, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,6 @@ from torch import fx, nn
 
 from graphmorph.oracle import OPAQUE_DOMAIN
 from graphmorph.torch_door.parameters import ParameterValues
-from graphmorph.torch_door.trees import tensors_of
 from graphmorph.torch_door.values import Number
 
 #: The domain of what is not ONNX: opaque nodes.
@@ -72,28 +71,13 @@ class NumberSite:
     fixed: bool = False
 
 
-def shape_sources(numbers: Iterable[fx.Node], sites: Mapping[fx.Node, NumberSite]) -> list[gs.Tensor]:
-    """Tensors whose shapes numbers are computed from; those that follow from ranks alone are computed from none."""
-    found: list[gs.Tensor] = []
-    pending, seen = list(numbers), set[fx.Node]()
-    while pending:
-        number = pending.pop()
-        if number in seen or sites[number].fixed:
-            continue
-        seen.add(number)
-        for argument, value in sites[number].arguments.items():
-            found.extend(tensors_of(value))
-            if argument in sites:
-                pending.append(argument)
-    return found
-
-
 @dataclass(eq=False)
 class TraceRecord:
     """The traced program and how it became a graph.
 
     specialised: tensors whose lowering holds for the traced sizes only, with the reason. shape_read: tensors whose
-    shape the program reads. side_outputs: outputs of the graph that the program does not return: they hold writes.
+    shape the program reads. sizes_read: by the name of an opaque node, the axes whose sizes alone it reads, for those of
+    its inputs of which it reads no more. side_outputs: outputs of the graph that the program does not return: they hold writes.
     output_names: what the graph's outputs were called. values_given: the tensors that each fx node gave.
     batch: the size of the example's batch. sizes: of every tensor on the example, by name; doubled_sizes: with twice
     the batch, of those where it is known. batch_input: the input whose first size is the batch.
@@ -119,6 +103,7 @@ class TraceRecord:
     specialised: dict[str, str] = field(default_factory=dict)
     shape_read: set[str] = field(default_factory=set)
     opaque: dict[str, str] = field(default_factory=dict)
+    sizes_read: dict[str, Mapping[int, frozenset[int]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     batch: int | None = None
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)

@@ -17,7 +17,8 @@ from torch import fx
 
 from graphmorph.errors import MaterialiseError
 from graphmorph.torch_door.intact import IntactSite
-from graphmorph.torch_door.record import DOMAIN, NumberSite, TraceRecord, shape_sources
+from graphmorph.torch_door.record import DOMAIN, NumberSite, TraceRecord
+from graphmorph.torch_door.size_reads import size_reads
 
 #: Operators whose output may share memory with their input.
 ALIASING = frozenset(
@@ -63,7 +64,8 @@ def _assertion(number: NumberSite, record: TraceRecord) -> Unit:
 
 def _shape_read(numbers: Iterable[fx.Node], record: TraceRecord | None) -> set[str]:
     """Names of the variables whose shapes numbers are computed from."""
-    return {t.name for t in shape_sources(numbers, record.numbers) if isinstance(t, gs.Variable)} if record else set()
+    read = size_reads(numbers, record.numbers) if record is not None else {}
+    return {name for name, (tensor, _) in read.items() if isinstance(tensor, gs.Variable)}
 
 
 def _node_units(nodes: list[gs.Node], graph: gs.Graph) -> Iterable[Unit]:

@@ -76,7 +76,7 @@ def _rewrite(bounds: Bounds, place: int, taken: NDArray[np.int64], size: int) ->
         return False
     if step == 1:
         bounds.starts[place] = int(taken[0])
-        if bounds.ends[place] < size:
+        if bounds.ends[place] < max(size, int(taken[-1]) + 1):
             bounds.ends[place] = int(taken[-1]) + 1
         return True
     stride = int(strides[0]) if strides.size else step

@@ -83,7 +83,8 @@ def _same_channels(x: Ids, inputs: Axis, outputs: Ids, group: int) -> list[Optio
         rows.append(outputs.reshape(group, made).T)
     else:
         walls.append(outputs)
-    return [Option("the same channels of every group", tuple(rows), tuple(walls), 2.0)] if rows else []
+    weight = 0.5 if walls else 2.0  # one that holds the inputs or outputs comes last: whole groups let both go
+    return [Option("the same channels of every group", tuple(rows), tuple(walls), weight)] if rows else []
 
 
 def _same_outputs(view: View, outputs: Ids, group: int) -> Axis:

@@ -86,14 +86,14 @@ def slice_bounds(view: View) -> dict[int, slice | None] | None:
         axes = list(view.attribute("axes") or range(len(starts)))
         return {view.normal(a): slice(s, e) for a, s, e in zip(axes, starts, ends, strict=True)}
     count = view.size(1)[0]
-    axes = view.integers(3) if view.has(3) else list(range(count))
-    if axes is None:
+    named = view.integers(3) if view.has(3) else list(range(count))
+    if named is None:
         return None
-    given = [view.integers(1), view.integers(2), view.integers(4) if view.has(4) else [1] * count]
-    if any(one is None for one in given):
-        return {view.normal(axis): None for axis in axes}
+    first, last, steps = view.integers(1), view.integers(2), view.integers(4) if view.has(4) else [1] * count
+    if first is None or last is None or steps is None:
+        return {view.normal(axis): None for axis in named}
     found: dict[int, slice | None] = {}
-    for axis, start, end, step in zip(axes, *given, strict=True):  # type: ignore[arg-type]
+    for axis, start, end, step in zip(named, first, last, steps, strict=True):
         size = view.size(0)[view.normal(axis)]
         found[view.normal(axis)] = _range(start, end, step, size)
     return found

@@ -49,11 +49,16 @@ def expand(view: View) -> None:
 def tile(view: View) -> None:
     """Tile: copies of an axis, which live and die with it; those of a single element stay."""
     repeats = view.integers(1)
-    if repeats is None:
-        view.stop("how often it is repeated is not constant")
+    if repeats is not None:
+        pairs = zip(view.axes(0), repeats, strict=True)
+        view.give(tuple(None if ids is None else np.tile(ids, count) for ids, count in pairs))
         return
-    pairs = zip(view.axes(0), repeats, strict=True)
-    view.give(tuple(None if ids is None else np.tile(ids, count) for ids, count in pairs))
+    output, found = view.node.outputs[0].name, list(view.axes(0))
+    for place, (before, after) in enumerate(zip(view.size(0), view.output_size(), strict=True)):
+        if before != after or view.sizes.is_free(output, place):
+            view.wall(found[place], "is repeated a number of times that is not constant")
+            found[place] = None
+    view.give(tuple(found))
 
 
 @rule("ReverseSequence")

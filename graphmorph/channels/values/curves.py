@@ -21,8 +21,8 @@ class Curve:
     """A function of one number that does not fall, or falls until `turn` and then does not.
 
     relative, absolute: how far a runtime's values may be off. low, high: its range, rounded values included. sign: it
-    has the sign of its argument, exactly, or is 0. loose: but left of 0 rounding may change the sign. step: it jumps, so that rounding of the argument may matter. domain:
-    below it the function is NaN.
+    has the sign of its argument, exactly, or is 0. loose: but left of 0 rounding may change the sign. step: it jumps,
+    so that rounding of the argument may matter. domain: below it the function is NaN.
     """
 
     value: Callable[[Float64], Float64]

@@ -38,9 +38,8 @@ def _batch_normalization(view: View) -> None:
     shift = outward(*product((-mean, -mean), (slope, slope), x.dtype), OPERATIONS, x.dtype)
     low, high = lower([low, shift[0], bias], x.dtype), upper([high, shift[1], bias], x.dtype)
     value = (x.constant.reshape(-1) - mean) * slope + bias
-    rows = np.stack([scale, bias, mean, variance], axis=1)
-    row = view.numbering.combine("parameters", *(rows + 0.0).T.copy().view(np.int64))
-    number = view.combine(("BatchNormalization", view.attribute("epsilon", 1e-5)), x.number.reshape(-1), row)
+    parameters = [view.numbering.of_constants(array) for array in (scale, bias, mean, variance)]
+    number = view.combine(("BatchNormalization", view.attribute("epsilon", 1e-5)), x.number.reshape(-1), *parameters)
     extents = x.extents
     view.give(number.reshape(extents), value.reshape(extents), low.reshape(extents), high.reshape(extents))
 

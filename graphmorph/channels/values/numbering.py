@@ -38,22 +38,35 @@ class Numbering:
 
     def of_constants(self, values: Float64) -> Numbers:
         """The numbers of slices that hold one value everywhere."""
-        return self.combine("constant", (values + 0.0).view(np.int64))
+        bits = np.ascontiguousarray(values + 0.0, np.float64).view(np.int64)
+        return self._interned("constant", bits.reshape(-1)).reshape(values.shape)
 
-    def combine(self, tag: Hashable, *operands: NDArray[np.int64]) -> Numbers:
-        """What an operation makes of its operands, which are broadcast.
+    def combine(self, tag: Hashable, *operands: Numbers) -> Numbers:
+        """What an operation makes of its operands, which are broadcast: numbers, or other integers from 0 to 2^31.
 
         tag: all that the result depends on besides the operands' values.
         """
-        columns = np.broadcast_arrays(*operands)
-        shape = columns[0].shape
-        rows = np.stack([column.reshape(-1) for column in columns], axis=1)
-        old_rows, old_numbers = self._known.get(tag, (rows[:0], np.zeros(0, np.int64)))
-        labels = _row_labels(np.concatenate([old_rows, rows]))
-        firsts, numbers = self._joined(labels, old_numbers)
-        known = np.concatenate([old_rows, rows])[firsts]
-        self._known[tag] = known, numbers
-        return numbers[labels[old_rows.shape[0] :]].reshape(shape)
+        first, *others = np.broadcast_arrays(*operands)
+        found = first.reshape(-1) if others else self._interned(tag, first.reshape(-1))
+        for place, other in enumerate(others):
+            found = self._interned((tag, place), found << 32 | other.reshape(-1))
+        return found.reshape(first.shape)
+
+    def _interned(self, tag: Hashable, keys: NDArray[np.int64]) -> Numbers:
+        """One number for each key under a tag."""
+        distinct, inverse = _distinct(keys)
+        if tag not in self._known:
+            numbers = self.fresh(distinct.size)
+            self._known[tag] = distinct, numbers
+            return numbers[inverse]
+        old, old_numbers = self._known[tag]
+        places = np.searchsorted(old, distinct)
+        inside = np.minimum(places, old.size - 1)
+        new = old[inside] != distinct
+        numbers = old_numbers[inside]
+        numbers[new] = self.fresh(int(new.sum()))
+        self._known[tag] = np.insert(old, places[new], distinct[new]), np.insert(old_numbers, places[new], numbers[new])
+        return numbers[inverse]
 
     def of_rows(self, tag: Hashable, rows: Rows) -> Numbers:
         """A number for each row of a matrix, which is asked for again when the tag is seen once more."""
@@ -62,28 +75,19 @@ class Numbering:
             numbers = self.labelled(equal_rows(rows()))
         else:
             labels = equal_rows(np.concatenate([*(matrix() for matrix, _ in earlier), rows()]))
-            old_numbers = np.concatenate([numbers for _, numbers in earlier])
-            _, by_label = self._joined(labels, old_numbers)
-            numbers = by_label[labels[old_numbers.size :]]
+            old = np.concatenate([numbers for _, numbers in earlier])
+            by_label = np.zeros(int(labels.max()) + 1, np.int64)
+            by_label[labels[: old.size]] = old
+            new = np.flatnonzero(by_label == 0)
+            by_label[new] = self.fresh(new.size)
+            numbers = by_label[labels[old.size :]]
         earlier.append((rows, numbers))
         return numbers
 
-    def _joined(self, labels: NDArray[np.int64], old: Numbers) -> tuple[NDArray[np.int64], Numbers]:
-        """By label: the first row that has it, and its number. The first rows have the old numbers."""
-        count = int(labels.max(initial=-1)) + 1
-        firsts = np.full(count, labels.size, np.int64)
-        np.minimum.at(firsts, labels, np.arange(labels.size))
-        numbers = np.zeros(count, np.int64)
-        numbers[labels[: old.size]] = old
-        new = np.flatnonzero((numbers == 0) & (firsts < labels.size))
-        numbers[new] = self.fresh(new.size)
-        return firsts, numbers
 
-
-def _row_labels(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Labels from 0 on without gaps; integers are compared column by column, which is faster than as bytes."""
-    labels = np.zeros(rows.shape[0], np.int64)
-    for column in rows.T:
-        values, inverse = np.unique(column, return_inverse=True)
-        labels = np.unique(labels * values.size + inverse, return_inverse=True)[1].reshape(-1).astype(np.int64)
-    return labels
+def _distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct keys in order, and where each key is among them; most often they are so already."""
+    if np.all(keys[1:] > keys[:-1]):
+        return keys.copy(), np.arange(keys.size)
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    return distinct, inverse.reshape(-1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_graphsurgeon as gs
 from onnx import helper
 
 from graphmorph.channels.values.fact import Outline
 from graphmorph.channels.values.rounding import outward
+from graphmorph.channels.values.telling import limited
 from graphmorph.channels.values.view import View, rule
+from graphmorph.graph import constant_array
 
 
 @rule("Identity")
@@ -37,6 +40,15 @@ def _cast(view: View) -> None:
     low, high = (low, high) if exact else outward(low, high, 1, target)
     number = view.combine((view.operation, x.dtype), x.number)
     view.give(number, x.constant, low, high, outline=view.output_outline().retyped(target))
+
+
+@rule("Constant")
+def _constant(view: View) -> None:
+    """What its readers see, they take from the node; this is for who asks about the tensor."""
+    value = view.attribute("value")
+    if not isinstance(value, gs.Constant):
+        raise LookupError("a constant of another kind")
+    view.outputs[0] = limited(view.numbering, view.of_constant(constant_array(value)))
 
 
 @rule("ConstantOfShape")

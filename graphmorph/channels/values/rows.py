@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Rows that differ in one of this many columns are told apart there; only the others are compared as a whole.
+#: Rows are told apart by one column, then by this many; only those that agree there are compared as a whole.
 SAMPLED = 8
 
 
@@ -17,13 +17,16 @@ def equal_rows(matrix: NDArray[Any]) -> NDArray[np.int64]:
     matrix: [rows, columns] of numbers.
     """
     rows, columns = matrix.shape
-    if columns == 0 or rows == 1:
-        return np.zeros(rows, np.int64)
-    sampled = np.unique(np.linspace(0, columns - 1, min(columns, SAMPLED)).astype(np.int64))
-    labels = _labels(matrix[:, sampled])
-    shared = np.flatnonzero(np.bincount(labels)[labels] > 1)
-    if shared.size and sampled.size < columns:
-        labels[shared] = labels.max() + 1 + _labels(matrix[shared])
+    labels = np.zeros(rows, np.int64)
+    for count in (1, SAMPLED, columns):
+        shared = np.flatnonzero(np.bincount(labels)[labels] > 1)
+        if not shared.size or not columns:
+            break
+        looked_at = np.unique(np.linspace(0, columns - 1, min(count, columns)).astype(np.int64))
+        part = matrix[shared] if looked_at.size == columns else matrix[np.ix_(shared, looked_at)]
+        labels[shared] = labels.max() + 1 + _labels(part)
+        if looked_at.size == columns:
+            break
     return labels
 
 

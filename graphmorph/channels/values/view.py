@@ -53,7 +53,17 @@ class View:
         return index < len(self.node.inputs) and bool(self.node.inputs[index].name)
 
     def is_constant(self, index: int) -> bool:
-        return self.has(index) and isinstance(self.node.inputs[index], gs.Constant)
+        return self.has(index) and self._array(self.node.inputs[index]) is not None
+
+    def _array(self, tensor: gs.Tensor) -> np.ndarray | None:
+        """The values of a constant, be it an initializer or what a Constant node makes."""
+        if isinstance(tensor, gs.Constant):
+            return constant_array(tensor)
+        maker = self.facts.producer.get(tensor.name)
+        if maker is None or maker.op != "Constant" or not self.facts.is_standard(maker):
+            return None
+        value = maker.attrs.get("value")
+        return constant_array(value) if isinstance(value, gs.Constant) else None
 
     def array(self, index: int) -> np.ndarray:
         """A constant input as it is.
@@ -61,9 +71,10 @@ class View:
         Raises:
             LookupError: it is not constant.
         """
-        if not self.is_constant(index):
+        found = self._array(self.node.inputs[index]) if self.has(index) else None
+        if found is None:
             raise LookupError(f"input {index} of {self.name} is not constant")
-        return constant_array(self.node.inputs[index])
+        return found
 
     def value(self, index: int) -> Float64:
         """A constant input in float64.
@@ -98,8 +109,8 @@ class View:
         return self._outline(self.node.outputs[output]).retyped(self.outline(0).dtype)
 
     def _outline(self, tensor: gs.Tensor) -> Outline:
-        if isinstance(tensor, gs.Constant):
-            array = constant_array(tensor)
+        array = self._array(tensor)
+        if array is not None:
             return Outline(array.shape, dtype=int(helper.np_dtype_to_tensor_dtype(array.dtype)))
         if tensor.name in self._found:
             return self._found[tensor.name].outline
@@ -116,11 +127,12 @@ class View:
             LookupError: not even its sizes are known.
         """
         tensor = self.node.inputs[index]
-        if not isinstance(tensor, gs.Constant):
-            if tensor.name not in self._found:
-                raise LookupError(f"the sizes of {tensor.name} are not known")
-            return self._found[tensor.name]
-        return limited(self.numbering, self.of_constant(constant_array(tensor)))
+        array = self._array(tensor)
+        if array is not None:
+            return limited(self.numbering, self.of_constant(array))
+        if tensor.name not in self._found:
+            raise LookupError(f"the sizes of {tensor.name} are not known")
+        return self._found[tensor.name]
 
     def of_constant(self, array: np.ndarray) -> Fact:
         """All about a constant, element by element."""
@@ -131,7 +143,7 @@ class View:
         if array.dtype.kind in "iu" and np.abs(value).max() >= 2**53:
             return unknown(self.numbering, outline)
         constant = np.where(np.isfinite(value), value, np.nan)
-        number = self.numbering.combine("constant", value.view(np.int64))
+        number = self.numbering.of_constants(value)
         return Fact(outline, constant, np.where(np.isnan(value), -np.inf, value), _known_or(value, np.inf), number)
 
     def told_apart(self, fact: Fact, axis: int) -> Fact:

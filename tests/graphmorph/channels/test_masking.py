@@ -84,6 +84,11 @@ MASKING: dict[str, tuple[str, Shapes, int]] = {
         {**LINEAR, "s": ("C",), "v": ("C", 4)},
         23,
     ),
+    "simplified layer norm": (
+        ROWS.format(out="5,4") + "c = SimplifiedLayerNormalization<epsilon=0.1>(b, s) y = MatMul(c, v) }",
+        {**LINEAR, "s": ("C",), "v": ("C", 4)},
+        17,
+    ),
     "lp norm": (
         ROWS.format(out="5,4") + "c = LpNormalization<p=1>(b) y = MatMul(c, v) }",
         {**LINEAR, "v": ("C", 4)},

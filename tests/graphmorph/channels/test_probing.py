@@ -95,6 +95,38 @@ def test_a_model_that_needs_a_batch_of_one(runtime: Runtime) -> None:
     assert sizes.free["c"] == {2}
 
 
+def test_a_model_that_accepts_larger_widths_but_not_larger_heights(runtime: Runtime) -> None:
+    """Text recognition: two strides make the height less than a window; the target of y is computed."""
+    text = """g (float[N, 3, H, W] x) => (float[A, B, C] y) <int64[1] rest = {-1}, int64[1] to = {2}, int64[1] zero = {0}>
+    { a = Relu(x)  h = AveragePool<kernel_shape = [64, 1]>(a)  pool = MaxPool<kernel_shape = [1, 1]>(h)
+      one = Squeeze(pool, to)  s = Shape(one)  lead = Slice(s, zero, to)  target = Concat<axis = 0>(lead, rest)
+      y = Reshape(one, target) }"""
+    sizes = probed(text, runtime)
+    assert sizes.sizes["h"][2] == 1
+    assert sizes.free["h"] == {0, 3}
+    assert sizes.free["y"] == {0, 2}
+
+
+def test_a_model_that_accepts_smaller_heights_only(runtime: Runtime) -> None:
+    """It refuses more than 64 rows by asking for as many pads as are missing, below zero for more."""
+    text = """g (float[N, 3, H, W] x) => (float[A, B, C, D] y) <int64[1] limit = {64}, int64[1] axis = {2}>
+    { a = Relu(x)  s = Shape<start = 2, end = 3>(a)  left = Sub(limit, s)
+      none = ConstantOfShape(left)  n = Cast<to = 1>(none)  m = ReduceSum<keepdims = 0>(n)  y = Add(a, m) }"""
+    sizes = probed(text, runtime)
+    assert sizes.free["y"] == {0, 2, 3}
+
+
+def test_free_sizes_that_are_written_as_minus_one(runtime: Runtime) -> None:
+    model = parser.parse_model("""<ir_version: 7, opset_import: ["" : 11]>
+    g (float[N, 3, 8, 8] x) => (float[N, 3] y) { p = GlobalMaxPool(x)  y = Flatten(p) }""")
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = -1
+    graph = load(model)
+    sizes = probe_sizes(graph, Facts(graph, Shapes(Oracle(runtime), graph)), runtime)
+    assert sizes.sizes["y"] == (2, 3)
+    assert sizes.free == {name: frozenset({0}) for name in ("x", "p", "y")}
+
+
 def test_the_users_shape_is_taken(runtime: Runtime) -> None:
     text = "g (float[N, 3, H, W] x) => (float[N, 3, H, W] y) { y = Relu(x) }"
     sizes = probed(text, runtime, {"x": (5, 3, 7, 9)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -279,3 +280,17 @@ def test_rows_are_the_batch() -> None:
         take(graph, "last", 1, 1, KEPT)
 
     trains(check_cut(module, cut, (rows(),)), rows())
+
+
+def test_names_that_are_no_identifiers() -> None:
+    module = drawn(
+        lambda m, x: m.layers(x),
+        images(),
+        layers=nn.Sequential(OrderedDict({"conv-1": nn.Conv2d(4, 8, 1), "conv-2": nn.Conv2d(8, 3, 1)})),
+    )
+
+    def cut(graph: Graph) -> None:
+        cut_conv(graph, "layers.conv-1")
+        take(graph, "layers.conv-2", 1, 1, KEPT)
+
+    check_cut(module, cut, (images(),))

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from graphmorph.channels.analysis import Analysis
+from graphmorph.channels.probed import probed_analysis
 from graphmorph.channels.walls import walls
+from graphmorph.facts import Facts
+from graphmorph.onnx_door import load
+from graphmorph.oracle import Oracle, Shapes
 from graphmorph.runtime import Runtime
 from tests.graphmorph.channels.analysed_text import analysed
-from tests.passes.text_models import Weights
+from tests.passes.text_models import Weights, build
 
 Places = dict[tuple[str, int], list[int]]
 
@@ -97,6 +101,11 @@ CASES: dict[str, tuple[str, Weights, Places]] = {
         "b = Conv<group=2>(a, u)\n y = Conv(b, v)",
         {"u": (4, 3, 1, 1), "v": (2, 4, 1, 1)},
         {("w", 0): [2, 5], ("u", 1): [2]},
+    ),
+    "grouped: one channel each, several made": (
+        "b = Conv<group=6>(a, u)\n y = Conv(b, v)",
+        {"u": (12, 1, 1, 1), "v": (2, 12, 1, 1)},
+        {("w", 0): [2], ("u", 0): [4, 5], ("v", 1): [4, 5]},
     ),
     "shuffle": (
         "b = Reshape(a, cut)\n c = Transpose<perm=[0,2,1,3,4]>(b)\n d = Reshape(c, back)\n y = Conv(d, v)",
@@ -236,6 +245,21 @@ def test_a_layer_that_is_used_twice_is_one(runtime: Runtime) -> None:
     text = model("b = Conv(a, u)\n c = Conv(b, u)\n y = Conv(c, v)")
     analysis = analysed(runtime, text, {**W, "u": (6, 6, 1, 1), "v": (2, 6, 1, 1)})
     assert gone(analysis, "w", 0, 2) == {("w", 0): [2], ("u", 0): [2], ("u", 1): [2], ("v", 1): [2]}
+
+
+def test_what_is_repeated_along_the_batch_passes(runtime: Runtime) -> None:
+    """Tile by a computed number: channels are repeated once, whatever the batch."""
+    text = """g (float[N,3,8,8] x, int64[1] count) => (float[M,2,8,8] y) {
+        a = Conv(x, w)
+        times = Concat<axis=0>(count, ones)
+        b = Tile(a, times)
+        y = Conv(b, v)
+    }"""
+    weights: Weights = {**W, "ones": np.array([1, 1, 1], np.int64), "v": (2, 6, 1, 1)}
+    graph = load(build(text, weights))
+    oracle = Oracle(runtime)
+    analysis = probed_analysis(Facts(graph, Shapes(oracle, graph), oracle=oracle))
+    assert gone(analysis, "w", 0, 2) == {("w", 0): [2], ("v", 1): [2]}
 
 
 def test_constants_joined_on_stay(runtime: Runtime) -> None:

@@ -128,8 +128,8 @@ def test_a_parameter_that_differs_makes_duplicates_different() -> None:
 
 def test_operands_may_change_places() -> None:
     weights = {"a": (1, 4, 8, 8), "b": (1, 4, 8, 8)}
-    text = "g (float[N,4,8,8] x) => (y) { c = Mul(x, a) d = Mul(a, x) y = Concat<axis=1>(c, d) z = Sub(x, a) w = Sub(a, x) }"
-    values = check(build(text, weights))
+    steps = "c = Mul(x, a) d = Mul(a, x) y = Concat<axis=1>(c, d) z = Sub(x, a) w = Sub(a, x)"
+    values = check(build(f"g (float[N,4,8,8] x) => (y) {{ {steps} }}", weights))
     assert (values.number("c") == values.number("d")).all()
     assert not np.isin(values.number("z"), values.number("w")).any()
 
@@ -201,6 +201,18 @@ def test_dropout_is_nothing_unless_it_trains() -> None:
     assert np.isnan(check(model, kinds=()).constant("y")).all()
 
 
+def test_constant_nodes_are_constants() -> None:
+    values = check(planted("k = Constant<value = float {0.5}>() z = Constant<value = float {0}>() y = Clip(t, z, k)"))
+    np.testing.assert_array_equal(constants(values, "y"), [NAN, NAN, 0, 0.5, NAN, 0])
+    assert constants(values, "k") == [0.5]
+
+
+def test_filled_tensors_are_constant() -> None:
+    text = "s = Shape(t) z = ConstantOfShape<value = float[1] {2}>(s) y = Mul(z, t)"
+    values = check(planted(text))
+    np.testing.assert_array_equal(constants(values, "y"), [NAN, NAN, 0, 1.5, NAN, NAN])
+
+
 def test_what_has_no_rule_is_not_known() -> None:
     values = check(planted("y = CumSum(t, one)", {"one": np.array(1)}))
     assert constants(values, "y") == pytest.approx([NAN], nan_ok=True)
@@ -212,4 +224,4 @@ def test_the_border_of_a_type() -> None:
     model = planted("a = Mul(t, big) y = Add(a, a)", {"big": np.array(60000.0)}, dtype="float16")
     values = check(model, kinds=("zero",))
     assert np.isnan(constants(values, "y")[3])
-    assert onnx.TensorProto.FLOAT16 == values.facts["y"].dtype
+    assert values.facts["y"].dtype == onnx.TensorProto.FLOAT16
