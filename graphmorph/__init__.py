@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graphmorph.kernel_inspection import inspect_kernels
     from graphmorph.kernel_pruning import prune_positions
     from graphmorph.manager import PassManager
+    from graphmorph.merging import merge_channels
     from graphmorph.module_export import export
     from graphmorph.onnx_door import load, save
     from graphmorph.pipeline import expand, fuse
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from graphmorph.pruning.prune import prune
     from graphmorph.rewrite import Refusal, Rewrite, Site
     from graphmorph.torch_door import materialise, trace
+    from graphmorph.widening import widen
 
 __version__ = "0.1.0"
 
@@ -43,11 +45,13 @@ _HOMES = {
     "inspect_model": "graphmorph.inspection",
     "load": "graphmorph.onnx_door",
     "materialise": "graphmorph.torch_door",
+    "merge_channels": "graphmorph.merging",
     "prune": "graphmorph.pruning.prune",
     "prune_positions": "graphmorph.kernel_pruning",
     "save": "graphmorph.onnx_door",
     "trace": "graphmorph.torch_door",
     "verify": "graphmorph.proof",
+    "widen": "graphmorph.widening",
 }
 
 __all__ = [
@@ -67,11 +71,13 @@ __all__ = [
     "inspect_model",
     "load",
     "materialise",
+    "merge_channels",
     "prune",
     "prune_positions",
     "save",
     "trace",
     "verify",
+    "widen",
 ]
 
 

@@ -49,7 +49,7 @@ class MergeChannels(Rewrite):
     def __post_init__(self) -> None:
         if self.outgoing not in ("sum", "mean"):
             raise UsageError(f"outgoing is {self.outgoing}; give one of sum, mean")
-        if self.factor < 0 or not 0 <= self.distance or self.bins < 2 or self.bins % 2:
+        if self.factor < 0 or self.distance < 0 or self.bins < 2 or self.bins % 2:
             raise UsageError("factor and distance must be 0 or more, and bins an even number")
 
     def find(self, graph: Graph, facts: Facts) -> Iterator[Site | Refusal]:

@@ -16,6 +16,8 @@ NAMES = {
     "load",
     "trace",
     "materialise",
+    "merge_channels",
+    "widen",
     "save",
     "fuse",
     "expand",

@@ -1,4 +1,4 @@
-"""New filters made from old ones (AdapNet, section 3.3): inverse, rotated, scaled, translated, by how deep a layer is."""
+"""New filters made from old ones (AdapNet, section 3.3): inverse, rotated, scaled or translated."""
 
 from __future__ import annotations
 
@@ -41,10 +41,9 @@ def correlated(filters: Array, numbers: NDArray[np.int64], correlation: Correlat
 
 def _rotated(filters: Array, window: int) -> Array:
     """By 90 degrees in the last two axes; by 180 where these differ, and a line is turned round."""
-    axes = tuple(range(filters.ndim - window, filters.ndim))
     if window >= 2 and filters.shape[-1] == filters.shape[-2]:
-        return np.rot90(filters, axes=axes[-2:])
-    return np.flip(filters, axis=axes[-2:])
+        return np.rot90(filters, axes=(-2, -1))
+    return np.flip(filters, axis=tuple(range(filters.ndim - min(window, 2), filters.ndim)))
 
 
 def _translated(filters: Array, window: int) -> Array:

@@ -75,7 +75,8 @@ class Insertion:
 
 def obstacles(insertion: Insertion, outgoing: Outgoing) -> dict[str, str]:
     """By name of a group, why its readers would not make the same of more units."""
-    analysis, found = insertion.analysis, {}
+    analysis = insertion.analysis
+    found: dict[str, str] = {}
     for one in insertion.groups:
         alike = one.correlation == "copy" and not insertion.noise
         marked = np.zeros(analysis.components.walled.size, np.bool_)
@@ -114,7 +115,9 @@ class _Filling:
             for member in one.group.members:
                 if (member.slot, member.axis) in self._outgoing.weights and one.outgoing != "copy":
                     self._read.setdefault(member.slot, []).append((one, member))
-                elif is_maker(analysis=self._analysis, member=member) and (one.correlation != "copy" or insertion.noise):
+                elif is_maker(analysis=self._analysis, member=member) and (
+                    one.correlation != "copy" or insertion.noise
+                ):
                     self._made.setdefault(member.slot, []).append((one, member))
 
     def values(self, slot: Slot) -> NewValues | None:
@@ -189,7 +192,7 @@ CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 def is_maker(analysis: Analysis, member: Member) -> bool:
-    """Whether somebody makes units by weights along this axis, and not each unit from itself, as depthwise layers do."""
+    """Whether somebody makes units by weights along this axis; not each from itself, as in depthwise layers."""
     return any(True for _ in _makers(analysis, member))
 
 
@@ -206,4 +209,6 @@ def _makers(analysis: Analysis, member: Member) -> Iterator[gs.Node]:
 def _reads_itself(analysis: Analysis, node: gs.Node, member: Member) -> bool:
     read, made = analysis.axes[node.inputs[0].name][1], member.slot.axes[member.axis]
     label = analysis.components.label
-    return read is not None and made is not None and bool(np.isin(label[made[member.positions[:, 0]]], label[read]).any())
+    return (
+        read is not None and made is not None and bool(np.isin(label[made[member.positions[:, 0]]], label[read]).any())
+    )

@@ -30,7 +30,7 @@ class Masters:
 
     fraction, count: new units of each group, by its size or as a number. groups: globs of names, all groups if empty.
     by: how masters are chosen: the largest by the l2 norm, or drawn from a seed. units: instead of these, "group=i",
-    the very units, again where a unit is copied twice. outgoing: None for "split" where filters are copies, else "zero".
+    the very units, again where one is copied twice. outgoing: None for "split" where filters are copies, else "zero".
     """
 
     fraction: float = 0.25

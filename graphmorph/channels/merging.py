@@ -34,7 +34,7 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class GroupMerge:
-    """What is merged in one group of the analysis. mean: similarity of its units. threshold: what pairs had to exceed."""
+    """What is merged in one group. mean: similarity of its units. threshold: what pairs had to exceed."""
 
     analysis: Analysis
     group: Group
@@ -43,9 +43,7 @@ class GroupMerge:
     threshold: float
 
 
-def alike(
-    similarity: NDArray[np.float64], distance: NDArray[np.float64], *, above: float, below: float
-) -> list[Pair]:
+def alike(similarity: NDArray[np.float64], distance: NDArray[np.float64], *, above: float, below: float) -> list[Pair]:
     """Pairs of units of a similarity above one threshold and a distance below another: the most similar first, each
     unit in one pair at most. The lower index of a pair stays.
 

@@ -26,7 +26,17 @@ def test_help_is_fast() -> None:
     pytest.fail(f"--help took {min(seconds):.2f} s at best")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["fuse", "--help"], ["verify", "--help"], ["demo", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["fuse", "--help"],
+        ["verify", "--help"],
+        ["demo", "--help"],
+        ["prune", "--help"],
+        ["groups", "--help"],
+    ],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom graphmorph.cli.main import run\n"

@@ -16,6 +16,7 @@ _FAMILIES = (
     "slicing",
     "splitting",
     "squeezing",
+    "writing",
 )
 
 

@@ -69,5 +69,6 @@ def _in_blocks(places: Places, count: int) -> Places:
 
 
 def _require_same(node: Resized, wanted: Places, axis: int) -> None:
-    if not np.array_equal(node.output_places(axis), wanted):
+    made = node.output_places(axis)
+    if made is None or not np.array_equal(made, wanted):
         raise node.refused("what is copied would not lie side by side")

@@ -51,17 +51,21 @@ def _require_order(node: Resized) -> None:
     if prod(node.after(0)) != prod(node.output_after()):
         raise node.refused(f"{node.after(0)} cannot be reshaped to {node.output_after()}")
     for block in aligned(node.before(0), node.output_before()) or ():
+        changed = [node.places(0, span.axis) for span in block.inputs]
+        changed += [node.output_places(span.axis) for span in block.outputs]
+        if all(places is None for places in changed):
+            continue
         read = _order([(node.before(0)[span.axis], node.places(0, span.axis)) for span in block.inputs])
         made = _order([(node.output_before()[span.axis], node.output_places(span.axis)) for span in block.outputs])
-        if read is not made and not np.array_equal(read, made):
+        if not np.array_equal(read, made):
             raise node.refused("what is copied would not lie side by side")
 
 
-def _order(axes: Sequence[tuple[int, Places | None]]) -> NDArray[np.int64] | None:
-    """(2, new size) for every element of merged axes, the element that it is made of and which copy of it; None where
-    nothing changes. axes: sizes before, and what they consist of afterwards."""
-    if all(places is None for _, places in axes):
-        return None
+def _order(axes: Sequence[tuple[int, Places | None]]) -> NDArray[np.int64]:
+    """(2, new size) for every element of merged axes, the element that it is made of and which copy of it.
+
+    axes: sizes before, and what they consist of afterwards.
+    """
     order = np.zeros((2, 1), np.int64)
     for size, places in axes:
         along = np.arange(size) if places is None else places

@@ -1,26 +1,33 @@
-"""Scattering: the axes that are written at indices stay, the others meet."""
+"""Scattering: the axes that are written at indices stay, unless these count along them; the others meet."""
 
 from __future__ import annotations
 
 from graphmorph.channels.view import View, rule
+from graphmorph.channels.written import written_along
 
 _WRITTEN = "is written at indices"
+_OVERWRITTEN = "is overwritten by what must stay"
 
 
 @rule("ScatterND")
 def scatter_nd(view: View) -> None:
     """ScatterND: data (a..., b...), indices (..., a), updates (..., b...)."""
-    depth = view.size(1)[-1]
+    depth, lead = view.size(1)[-1], view.rank(1) - 1
     x, updates = list(view.axes(0)), view.axes(2)
     view.wall_all(1, "says where something is written")
+    known = written_along(view.array(1), view.size(0)) if view.is_constant(1) else ()
+    passes = {one.axis: one for one in known}
     for place in range(depth):
-        view.wall(x[place], _WRITTEN)
-        x[place] = None
-    lead = view.rank(1) - 1
-    for place in range(lead):
+        ids = x[place]
+        if place not in passes or ids is None:
+            view.wall(ids, _WRITTEN)
+            x[place] = None
+        else:
+            view.link(ids[passes[place].taken], updates[passes[place].lead], _OVERWRITTEN)
+    for place in set(range(lead)) - {one.lead for one in passes.values() if x[one.axis] is not None}:
         view.wall(updates[place], _WRITTEN)
     for place in range(depth, len(x)):
-        x[place] = view.link(x[place], updates[lead + place - depth], "is overwritten by what must stay")
+        x[place] = view.link(x[place], updates[lead + place - depth], _OVERWRITTEN)
     view.give(tuple(x))
 
 

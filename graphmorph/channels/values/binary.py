@@ -10,8 +10,9 @@ import onnx
 
 from graphmorph.channels.values.elementwise import Bounds, elementwise, give_elementwise, operands
 from graphmorph.channels.values.fact import Fact, Float64
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import SMALLEST, lower, outward, product, upper
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 
 def added(facts: Sequence[Fact], dtype: int | None) -> Bounds:

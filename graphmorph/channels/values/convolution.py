@@ -7,15 +7,16 @@ from collections.abc import Callable
 import numpy as np
 
 from graphmorph.channels.values.contraction import Columns, Sums, Weights, contract, contract_each
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import lower, upper
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 
 @rule("Conv")
 def _conv(view: View) -> None:
     """Padding counts as soon as there may be some: a constant other than 0 is none at the border."""
     padded = any(view.attribute("pads", ())) or str(view.attribute("auto_pad", "NOTSET")).startswith("SAME")
-    group, rows = int(view.attribute("group", 1)), view.array(1).shape[0]
+    group, rows = int(view.attribute("group", 1)), view.outline(1).sizes[0]
     each = rows // group
 
     def weights(g: int) -> Weights:
@@ -27,7 +28,7 @@ def _conv(view: View) -> None:
 @rule("ConvTranspose")
 def _conv_transpose(view: View) -> None:
     """Which taps reach an output position depends on the position, with padding or without."""
-    group, shape = int(view.attribute("group", 1)), view.array(1).shape
+    group, shape = int(view.attribute("group", 1)), view.outline(1).sizes
     wide = shape[0] // group
 
     def weights(g: int) -> Weights:
@@ -47,7 +48,7 @@ def _give(view: View, group: int, rows: int, weights: Callable[[int], Weights], 
     if x.number.size != channels or channels % group or rows % group:
         raise LookupError("the channels do not fit the weights")
     columns = Columns.along(x, padded=padded)
-    tag = (view.operation, view.array(1).shape[2:], x.slice_shape)
+    tag = (view.operation, view.outline(1).sizes[2:], x.slice_shape)
     wide = channels // group
     if wide == 1:
         own = columns.part(np.repeat(np.arange(channels), rows // group))

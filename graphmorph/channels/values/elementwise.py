@@ -62,12 +62,12 @@ def elementwise(
     commutative: bool = False,
 ) -> Fact:
     """The result of an operator on aligned operands. Values and bounds are known of floating-point types only."""
-    shapes = tuple(fact.slice_shape for fact in facts)
+    shapes = tuple((fact.slice_shape, fact.dtype) for fact in facts)
     numbers = np.broadcast_arrays(*[fact.number for fact in facts])
     if commutative and len(facts) == 2:
         if shapes[0] == shapes[1]:
             numbers = (np.minimum(*numbers), np.maximum(*numbers))
-        elif shapes[0] > shapes[1]:
+        elif shapes[0][0] > shapes[1][0]:
             shapes, numbers = shapes[::-1], numbers[::-1]
     number = numbering.combine((tag, shapes), *numbers)
     if not is_floating(outline.dtype) or not all(is_floating(fact.dtype) for fact in facts):

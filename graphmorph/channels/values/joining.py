@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from graphmorph.channels.values.elementwise import aligned
 from graphmorph.channels.values.fact import LIMIT, Fact
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.telling import settle
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 
 @rule("Concat")

@@ -10,8 +10,9 @@ from graphmorph.channels.values.contraction import Columns, contract
 from graphmorph.channels.values.convolution import give_sums
 from graphmorph.channels.values.elementwise import Bounds, aligned, elementwise
 from graphmorph.channels.values.fact import Fact
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import outward, product
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 
 @rule("Gemm")
@@ -31,7 +32,7 @@ def _gemm(view: View) -> None:
         given = beta * view.value(2)
         if given.ndim > 1 and given.shape[0] != 1:
             raise LookupError("the bias differs between rows")
-        bias = np.broadcast_to(given.reshape(-1), weights().shape[:1])
+        bias = np.broadcast_to(given.reshape(-1), view.outline(1).sizes[0 if transposed else 1])
     x = view.told_apart(view.collapsed(view.fact(0), but=(1,)), 1)
     sums = contract(view.numbering, ("Gemm", alpha, x.slice_shape), Columns.along(x), weights)
     give_sums(view, sums, 1, bias)
@@ -40,16 +41,16 @@ def _gemm(view: View) -> None:
 @rule("MatMul")
 def _matmul(view: View) -> None:
     """Operator MatMul; weights, if constant, are one matrix."""
-    if view.is_constant(1) and _is_matrix(view.array(1)):
+    if view.is_constant(1) and _is_matrix(view.outline(1).sizes):
         _weights(view, 0, 1)
-    elif view.is_constant(0) and _is_matrix(view.array(0)):
+    elif view.is_constant(0) and _is_matrix(view.outline(0).sizes):
         _weights(view, 1, 0)
     else:
         _of_tensors(view)
 
 
-def _is_matrix(array: np.ndarray) -> bool:
-    return array.ndim > 1 and all(n == 1 for n in array.shape[:-2])
+def _is_matrix(sizes: tuple[int, ...]) -> bool:
+    return len(sizes) > 1 and all(n == 1 for n in sizes[:-2])
 
 
 def _weights(view: View, index: int, other: int) -> None:

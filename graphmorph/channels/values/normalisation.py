@@ -9,9 +9,10 @@ import numpy as np
 from graphmorph.channels.values.binary import added, multiplied
 from graphmorph.channels.values.elementwise import aligned, elementwise
 from graphmorph.channels.values.fact import Fact
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import lower, outward, product, upper
 from graphmorph.channels.values.telling import settle
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 #: Rounding of a normalised value: a few operations, and what runtimes fold into the scale.
 OPERATIONS = 4

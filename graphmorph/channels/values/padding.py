@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from graphmorph.channels.values.fact import Fact
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import is_floating
 from graphmorph.channels.values.telling import settle
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 
 @rule("Pad")

@@ -8,9 +8,10 @@ import onnx_graphsurgeon as gs
 from onnx import helper
 
 from graphmorph.channels.values.fact import Outline
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import outward
 from graphmorph.channels.values.telling import limited
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 from graphmorph.graph import constant_array
 
 

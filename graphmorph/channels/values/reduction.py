@@ -7,8 +7,9 @@ from math import prod
 import numpy as np
 
 from graphmorph.channels.values.fact import Fact, Float64
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import MANY, outward
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 #: Reductions that are never negative, and 0 exactly where all elements are.
 _MAGNITUDES = ("ReduceL1", "ReduceL2", "ReduceSumSquare")

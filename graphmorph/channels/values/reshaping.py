@@ -6,7 +6,8 @@ from math import prod
 
 from graphmorph.channels.values.blocks import Block, blocks_of, parts
 from graphmorph.channels.values.fact import LIMIT, Fact, Outline
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.registry import rule
+from graphmorph.channels.values.view import View
 
 
 @rule("Reshape", "Flatten")

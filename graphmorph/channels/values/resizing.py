@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import outward
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 
 @rule("Resize", "Upsample")

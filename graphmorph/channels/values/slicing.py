@@ -7,7 +7,8 @@ from collections.abc import Hashable
 import numpy as np
 
 from graphmorph.channels.values.fact import Fact, Outline
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.registry import rule
+from graphmorph.channels.values.view import View
 
 
 @rule("Split")

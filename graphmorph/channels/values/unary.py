@@ -9,8 +9,9 @@ import numpy as np
 from graphmorph.channels.values import curves
 from graphmorph.channels.values.curves import ABSOLUTE, CURVES, Curve
 from graphmorph.channels.values.fact import Fact, Float64
+from graphmorph.channels.values.registry import rule
 from graphmorph.channels.values.rounding import SMALLEST, is_floating, lower, outward, upper
-from graphmorph.channels.values.view import View, rule
+from graphmorph.channels.values.view import View
 
 
 @rule(*CURVES)

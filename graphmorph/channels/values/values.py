@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_graphsurgeon as gs
-from onnx import helper
 
 from graphmorph.channels.sizes import Sizes
 from graphmorph.channels.values import operators
+from graphmorph.channels.values.constant_facts import element_type
 from graphmorph.channels.values.fact import LIMIT, Fact, Float64, Numbers, Outline
 from graphmorph.channels.values.numbering import Numbering
+from graphmorph.channels.values.registry import RULES
 from graphmorph.channels.values.telling import collapse, tell_apart, unknown
-from graphmorph.channels.values.view import RULES, View
+from graphmorph.channels.values.view import View
 from graphmorph.facts import Facts, subgraphs
 
 
@@ -84,6 +85,7 @@ def find_values(facts: Facts, sizes: Sizes) -> Values:
                     RULES[node.op](view)
                 except (LookupError, ValueError):
                     view.outputs.clear()
+            view.forget()
         for index, tensor in enumerate(node.outputs):
             if tensor.name and index in view.outputs:
                 found[tensor.name] = view.outputs[index]
@@ -97,11 +99,4 @@ def _give_unknown(found: dict[str, Fact], facts: Facts, sizes: Sizes, numbering:
     if known is None:
         return
     free = frozenset(axis for axis in range(len(known)) if sizes.is_free(tensor.name, axis))
-    found[tensor.name] = unknown(numbering, Outline(tuple(known), free, _dtype(facts, tensor)))
-
-
-def _dtype(facts: Facts, tensor: gs.Tensor) -> int | None:
-    """The element type as ONNX numbers it."""
-    if tensor.dtype is None:
-        return facts.dtype(tensor)
-    return int(tensor.dtype) if isinstance(tensor.dtype, int) else int(helper.np_dtype_to_tensor_dtype(tensor.dtype))
+    found[tensor.name] = unknown(numbering, Outline(tuple(known), free, element_type(tensor) or facts.dtype(tensor)))

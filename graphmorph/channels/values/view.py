@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
-import onnx
 import onnx_graphsurgeon as gs
-from onnx import helper
 
 from graphmorph.channels.sizes import Sizes
+from graphmorph.channels.values.attributes import hashable
+from graphmorph.channels.values.constant_facts import element_type, fact_of_constant
 from graphmorph.channels.values.fact import Fact, Float64, Numbers, Outline
 from graphmorph.channels.values.numbering import Numbering
 from graphmorph.channels.values.rounding import is_floating
-from graphmorph.channels.values.telling import coarse, collapse, limited, settle, tell_apart, unknown
+from graphmorph.channels.values.telling import coarse, collapse, limited, settle, tell_apart
 from graphmorph.facts import Facts
 from graphmorph.graph import constant_array
-
-#: Constants above this many elements are not looked at one by one (weights are read by the rules that contract).
-LARGE = 1 << 22
 
 
 class View:
@@ -31,6 +28,7 @@ class View:
     def __init__(self, node: gs.Node, facts: Facts, sizes: Sizes, numbering: Numbering, found: dict[str, Fact]) -> None:
         self.node, self.facts, self.numbering = node, facts, numbering
         self._sizes, self._found = sizes, found
+        self._read: dict[int, np.ndarray] = {}
         self.outputs: dict[int, Fact] = {}
 
     @property
@@ -39,8 +37,13 @@ class View:
 
     @property
     def operation(self) -> tuple[Hashable, ...]:
-        """The operator with its attributes: equal for nodes that compute the same function."""
-        return self.node.op, *((name, _hashable(value)) for name, value in sorted(self.node.attrs.items()))
+        """The operator with its attributes: equal for nodes that compute the same function. Numbers of constants say
+        nothing of their type, so it is there too."""
+        return (
+            self.node.op,
+            self.outline(0).dtype,
+            *((name, hashable(value)) for name, value in sorted(self.node.attrs.items())),
+        )
 
     def attribute(self, name: str, default: Any = None) -> Any:
         return self.node.attrs.get(name, default)
@@ -53,17 +56,17 @@ class View:
         return index < len(self.node.inputs) and bool(self.node.inputs[index].name)
 
     def is_constant(self, index: int) -> bool:
-        return self.has(index) and self._array(self.node.inputs[index]) is not None
+        return self.has(index) and self._constant(self.node.inputs[index]) is not None
 
-    def _array(self, tensor: gs.Tensor) -> np.ndarray | None:
-        """The values of a constant, be it an initializer or what a Constant node makes."""
+    def _constant(self, tensor: gs.Tensor) -> gs.Constant | None:
+        """An initializer, or what a Constant node makes."""
         if isinstance(tensor, gs.Constant):
-            return constant_array(tensor)
+            return tensor
         maker = self.facts.producer.get(tensor.name)
         if maker is None or maker.op != "Constant" or not self.facts.is_standard(maker):
             return None
         value = maker.attrs.get("value")
-        return constant_array(value) if isinstance(value, gs.Constant) else None
+        return value if isinstance(value, gs.Constant) else None
 
     def array(self, index: int) -> np.ndarray:
         """A constant input as it is.
@@ -71,10 +74,16 @@ class View:
         Raises:
             LookupError: it is not constant.
         """
-        found = self._array(self.node.inputs[index]) if self.has(index) else None
-        if found is None:
-            raise LookupError(f"input {index} of {self.name} is not constant")
-        return found
+        if index not in self._read:
+            found = self._constant(self.node.inputs[index]) if self.has(index) else None
+            if found is None:
+                raise LookupError(f"input {index} of {self.name} is not constant")
+            self._read[index] = constant_array(found)
+        return self._read[index]
+
+    def forget(self) -> None:
+        """Let go of the constants that were read; they are read again when they are asked for."""
+        self._read.clear()
 
     def value(self, index: int) -> Float64:
         """A constant input in float64.
@@ -109,9 +118,9 @@ class View:
         return self._outline(self.node.outputs[output]).retyped(self.outline(0).dtype)
 
     def _outline(self, tensor: gs.Tensor) -> Outline:
-        array = self._array(tensor)
-        if array is not None:
-            return Outline(array.shape, dtype=int(helper.np_dtype_to_tensor_dtype(array.dtype)))
+        constant = self._constant(tensor)
+        if constant is not None:
+            return Outline(tuple(int(n) for n in constant.shape), dtype=element_type(constant))
         if tensor.name in self._found:
             return self._found[tensor.name].outline
         sizes = self._sizes.get(tensor.name)
@@ -127,24 +136,15 @@ class View:
             LookupError: not even its sizes are known.
         """
         tensor = self.node.inputs[index]
-        array = self._array(tensor)
-        if array is not None:
-            return limited(self.numbering, self.of_constant(array))
+        if self._constant(tensor) is not None:
+            return limited(self.numbering, self.of_constant(self.array(index)))
         if tensor.name not in self._found:
             raise LookupError(f"the sizes of {tensor.name} are not known")
         return self._found[tensor.name]
 
     def of_constant(self, array: np.ndarray) -> Fact:
         """All about a constant, element by element."""
-        outline = Outline(array.shape, dtype=int(helper.np_dtype_to_tensor_dtype(array.dtype)))
-        if array.size > LARGE or outline.dtype == onnx.TensorProto.STRING or not array.size:
-            return unknown(self.numbering, outline)
-        value = np.asarray(array, np.float64) + 0.0
-        if array.dtype.kind in "iu" and np.abs(value).max() >= 2**53:
-            return unknown(self.numbering, outline)
-        constant = np.where(np.isfinite(value), value, np.nan)
-        number = self.numbering.of_constants(value)
-        return Fact(outline, constant, np.where(np.isnan(value), -np.inf, value), _known_or(value, np.inf), number)
+        return fact_of_constant(self.numbering, array)
 
     def told_apart(self, fact: Fact, axis: int) -> Fact:
         return tell_apart(self.numbering, fact, axis)
@@ -179,40 +179,3 @@ class View:
         if len(extents) != outline.rank or any(e not in (1, n) for e, n in zip(extents, outline.sizes, strict=True)):
             raise LookupError(f"the sizes of {self.node.outputs[output].name} are not what was expected")
         self.outputs[output] = coarse(self.numbering, fact.reshaped(outline, extents))
-
-
-def _known_or(value: Float64, bound: float) -> Float64:
-    return np.where(np.isnan(value), bound, value)
-
-
-def _hashable(value: Any) -> Hashable:
-    if isinstance(value, list | tuple):
-        return tuple(_hashable(item) for item in value)
-    if isinstance(value, np.ndarray):
-        return value.shape, str(value.dtype), value.tobytes()
-    if isinstance(value, gs.Constant):
-        return _hashable(constant_array(value))
-    return value if isinstance(value, str | int | float | bytes | None) else id(value)
-
-
-Rule = Callable[[View], None]
-
-#: Rules by operator of the ONNX domain.
-RULES: dict[str, Rule] = {}
-
-
-def rule(*operators: str) -> Callable[[Rule], Rule]:
-    """Registers the rule of some operators.
-
-    Raises:
-        ValueError: one of them has a rule already.
-    """
-
-    def register(function: Rule) -> Rule:
-        for operator in operators:
-            if operator in RULES:
-                raise ValueError(f"two value rules for {operator}")
-            RULES[operator] = function
-        return function
-
-    return register

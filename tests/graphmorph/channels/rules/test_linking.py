@@ -6,8 +6,11 @@ means, as places along the axes of constants.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from graphmorph.channels.analysis import Analysis
 from graphmorph.channels.probed import probed_analysis
@@ -41,6 +44,11 @@ def gone(analysis: Analysis, constant: str, axis: int, place: int) -> Places:
 
 def model(body: str, *, x: str = "N,3,8,8", y: str = "") -> str:
     return f"g (float[{x}] x) => (float{y or '[N,2,8,8]'} y) {{\n a = Conv(x, w)\n {body}\n}}"
+
+
+def mesh(*places: Iterable[int]) -> NDArray[np.int64]:
+    """(sizes..., axes) indices of a box: what exporters write for x[:, :, 7:, :] = u."""
+    return np.stack(np.meshgrid(*map(list, places), indexing="ij"), axis=-1).astype(np.int64)
 
 
 W: Weights = {"w": (6, 3, 1, 1)}
@@ -156,6 +164,16 @@ CASES: dict[str, tuple[str, Weights, Places]] = {
         {"v": (6, 2)},
         {("w", 0): [2], ("v", 0): [2]},
     ),
+    "a border is written, at indices that count all channels": (
+        "b = ScatterND(a, i, u)\n y = Conv(b, v)",
+        {"i": mesh([0], range(6), [7], range(8)), "u": (1, 6, 1, 8), "v": (2, 6, 1, 1)},
+        {("w", 0): [2], ("u", 1): [2], ("v", 1): [2]},
+    ),
+    "some channels are written, in another order": (
+        "b = ScatterND(a, i, u)\n y = Conv(b, v)",
+        {"i": mesh([0], [4, 2, -1], range(8), range(8)), "u": (1, 3, 8, 8), "v": (2, 6, 1, 1)},
+        {("w", 0): [2], ("u", 1): [1], ("v", 1): [2]},
+    ),
     "einsum": (
         'b = GlobalMaxPool(a)\n c = Squeeze(b, two)\n y = Einsum<equation="nc,oc->no">(c, v)',
         {"two": np.array([2, 3], np.int64), "v": (2, 6)},
@@ -176,6 +194,16 @@ def test_what_goes_with_a_channel(name: str, runtime: Runtime) -> None:
 
 
 WALLS: dict[str, tuple[str, Weights, str]] = {
+    "written at scattered places": (
+        "b = ScatterND(a, i, u)\n y = Conv(b, v)",
+        {"i": np.array([[0, 1, 2, 3], [0, 2, 0, 0]], np.int64), "u": (2,), "v": (2, 6, 1, 1)},
+        "is written at indices",
+    ),
+    "written twice": (
+        "b = ScatterND(a, i, u)\n y = Conv(b, v)",
+        {"i": mesh([0], [1, 2, 1], range(8), range(8)), "u": (1, 3, 8, 8), "v": (2, 6, 1, 1)},
+        "is written at indices",
+    ),
     "graph output": ("b = Relu(a)\n y = Identity(b)", {}, "its shape is part of what the model promises"),
     "softmax": ("b = Softmax<axis=1>(a)\n y = Conv(b, v)", {"v": (2, 6, 1, 1)}, "a softmax runs over it"),
     "arg max": (
