@@ -7,7 +7,7 @@ TEST := $(VENV)/.test
 DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow test-mutants lint docs bench bench-acnet build clean
+.PHONY: demo test test-slow test-mutants lint docs bench bench-channels bench-acnet build clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE) ## fuse the example model that ships with the package, and prove it
@@ -37,6 +37,11 @@ docs: $(TEST) ## regenerate docs/passes.md and docs/torch-rules.md, and the READ
 bench: $(VENV)/.bench ## the comparison with other tools, and the torch door's costs; writes benchmarks/results
 	$(BIN)/python -m benchmarks.fuse
 	$(BIN)/python -m benchmarks.torch_door
+
+bench-channels: $(VENV)/.bench ## channels: accuracy after pruning, planted channels, and the comparison with other tools; about an hour
+	$(BIN)/python -m benchmarks.channels_accuracy
+	$(BIN)/python -m benchmarks.channels_exact
+	$(BIN)/python -m benchmarks.channels
 
 bench-acnet: $(VENV)/.bench ## ACNet against its baseline on MNIST, five seeds; about ten minutes
 	$(BIN)/python -m benchmarks.acnet_mnist

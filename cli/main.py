@@ -26,6 +26,8 @@ ENTRIES = {
     "fuse": Entry("graphmorph.cli.fuse", "fuse", "From a training-form model to a proven deploy form."),
     "expand": Entry("graphmorph.cli.expand", "expand", "Replace convolutions by blocks of branches, for training."),
     "prune": Entry("graphmorph.cli.prune", "prune", "Remove channels, and prove that nothing else changed."),
+    "merge": Entry("graphmorph.cli.merge", "merge", "Merge channels that do the same on calibration data."),
+    "widen": Entry("graphmorph.cli.widen", "widen", "Add channels, and prove that the function stays."),
     "groups": Entry("graphmorph.cli.groups", "groups", "List the channels that live and die together."),
     "export": Entry("graphmorph.cli.export", "export", "From a torch module to a proven ONNX file in deploy form."),
     "verify": Entry("graphmorph.cli.verify", "verify", "Compare two models on the same inputs."),

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from graphmorph.channels.analysis import Analysis
 from graphmorph.channels.constants import Slot, Use
 from graphmorph.channels.elements import Ids, Read
+from graphmorph.channels.exact_offsets import Offset, offset_of
 from graphmorph.channels.values.values import Values
 from graphmorph.graph import constant_array
 
 Flags = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
-#: Their constant operand has the weights of what they contract along one axis, and they may have a bias.
+#: Their constant operand has the weights of what they contract along one axis; to what the former make, a bias can be
+#: added that stands for constants.
 FOLDING = ("Conv", "Gemm", "MatMul")
+MERGING = (*FOLDING, "ConvTranspose")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +30,9 @@ class ExactRead:
     """One read, element by element of the axis that it runs over.
 
     labels: the component of each element. nothing: it adds nothing to what the node gives. constants: what it is
-    whatever the input, NaN where that is not known. held: why a constant that adds something cannot be folded here;
-    None where it can. numbers: value numbers, or None where twins cannot stand in for each other. columns: its place
-    along the axis of the weights.
+    whatever the input, NaN where that is not known. offset: where the share of constants goes, or why a constant that
+    adds something cannot be folded here. numbers: value numbers, or None where twins cannot stand in for each other.
+    columns: its place along the axis of the weights.
     """
 
     read: Read
@@ -40,7 +43,12 @@ class ExactRead:
     numbers: NDArray[np.int64] | None
     columns: NDArray[np.int64]
     weights: Slot | None
-    held: str | None
+    offset: Offset | str
+
+    @property
+    def held(self) -> str | None:
+        """Why a constant that adds something has to stay; None where it need not."""
+        return self.offset if isinstance(self.offset, str) else None
 
     @property
     def foldable(self) -> Flags:
@@ -79,9 +87,10 @@ def _exact_read(analysis: Analysis, values: Values, read: Read, node: gs.Node, i
         nothing |= _zero_of_its_own(analysis, read, ids.size)
     known = values.along(node.inputs[read.index].name, read.axis)
     constants = np.full(ids.size, np.nan) if known is None else known.constant
-    folds = weights is not None and _folds(node, read, weights)
-    numbers = known.number if known is not None and folds else None
-    return ExactRead(read, node, labels, nothing, constants, numbers, columns, weights, _held(read, node, folds))
+    merges = weights is not None and _merges(node, read, weights)
+    numbers = known.number if known is not None and merges else None
+    offset = _offset(analysis, node, read, merges=merges)
+    return ExactRead(read, node, labels, nothing, constants, numbers, columns, weights, offset)
 
 
 def _is_zero(values: Values, node: gs.Node, read: Read, size: int) -> Flags:
@@ -117,10 +126,10 @@ def _zero_of_its_own(analysis: Analysis, read: Read, size: int) -> Flags:
     return np.zeros(size, np.bool_) if own is None else _zero_columns(analysis, own, read.axis)
 
 
-def _folds(node: gs.Node, read: Read, weights: Slot) -> bool:
-    """Whether the weights can take in what is read. Those that several layers share cannot."""
-    plain = node.op == "Conv" or len(weights.shape) == 2
-    return node.op in FOLDING and plain and read.index == 0 and len(weights.uses) == 1
+def _merges(node: gs.Node, read: Read, weights: Slot) -> bool:
+    """Whether the weights of one column can be added to those of another. Those that several layers share cannot."""
+    plain = len(weights.shape) == 2 or node.op == "Conv" or int(node.attrs.get("group", 1)) == 1
+    return node.op in MERGING and plain and read.index == 0 and len(weights.uses) == 1
 
 
 def _is_padded(node: gs.Node) -> bool:
@@ -129,11 +138,11 @@ def _is_padded(node: gs.Node) -> bool:
     return node.op == "Conv" and (padded or any(node.attrs.get("pads") or ()))
 
 
-def _held(read: Read, node: gs.Node, folds: bool) -> str | None:
+def _offset(analysis: Analysis, node: gs.Node, read: Read, *, merges: bool) -> Offset | str:
     if read.kind == "normalisation":
         return f"{read.op} {read.node} takes statistics over it"
-    if not folds:
+    if not merges or node.op not in FOLDING:
         return f"{read.op} {read.node} ({read.kind}) has no weights of its own that could take it in"
     if _is_padded(node):
         return f"{read.op} {read.node} pads it with zeros, and at the border a constant would be missed"
-    return None
+    return offset_of(analysis, node)

@@ -61,6 +61,15 @@ def _instance(parts: Primitives, reads: Sequence[Read], factors: Factors) -> gs.
     return parts.scaled(normalised, parts.column(1, len(axes)), parts.column(2, len(axes)))
 
 
+def _batch(parts: Primitives, reads: Sequence[Read], factors: Factors) -> gs.Tensor:
+    """BatchNormalization-14 in training mode: the statistics are those of the input, and nobody reads them."""
+    axes, masks = [axis for axis in range(parts.rank) if axis != 1], parts.masks(reads, factors)
+    centred = parts.emit("Sub", parts.x, parts.mean(parts.x, axes, masks))
+    variance = parts.mean(parts.emit("Mul", centred, centred), axes, masks)
+    trailing = parts.rank - 2
+    return parts.scaled(parts.over_deviation(centred, variance), parts.column(1, trailing), parts.column(2, trailing))
+
+
 def _mean_variance(parts: Primitives, reads: Sequence[Read], factors: Factors) -> gs.Tensor:
     """MeanVarianceNormalization-9, -13."""
     axes, masks = [int(axis) % parts.rank for axis in parts.attr("axes", [0, 2, 3])], parts.masks(reads, factors)
@@ -111,6 +120,7 @@ _Build = Callable[[Primitives, Sequence[Read], Factors], gs.Tensor]
 
 #: How the operators are made of primitives.
 NORMALISATIONS: dict[str, _Build] = {
+    "BatchNormalization": _batch,
     "GroupNormalization": _group,
     "InstanceNormalization": _instance,
     "LayerNormalization": _layer,

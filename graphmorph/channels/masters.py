@@ -12,11 +12,13 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphmorph.channels.analysis import Analysis
+from graphmorph.channels.copies import WithCopies
 from graphmorph.channels.correlation import Correlation, by_depth
 from graphmorph.channels.criteria import Criterion, score
 from graphmorph.channels.groups import Group
 from graphmorph.channels.insertion import GroupInsertion, Insertion, OutgoingWeights, is_maker, obstacles
 from graphmorph.channels.outgoing import Outgoing
+from graphmorph.channels.rearranging import obstacle
 from graphmorph.errors import UsageError
 
 ChosenBy = Literal["largest", "random"]
@@ -68,11 +70,25 @@ def insertion_of(analysis: Analysis, wanted: Masters) -> tuple[Insertion, dict[s
     outgoing, refused = Outgoing(analysis), dict[str, str]()
     while True:  # without one group, another may not be copied evenly any more
         insertion = Insertion(analysis, groups, wanted.noise, wanted.seed)
-        found = obstacles(insertion, outgoing)
+        found = obstacles(insertion, outgoing) or _not_laid_out(insertion)
         if not found:
             return insertion, refused
         refused |= found
         groups = [one for one in groups if one.group.name not in refused]
+
+
+def _not_laid_out(insertion: Insertion) -> dict[str, str]:
+    """By name of a group, why there is no order of its elements and their copies that all nodes understand."""
+    analysis = insertion.analysis
+    if obstacle(analysis, WithCopies(analysis, insertion.copies)) is None:
+        return {}
+    found: dict[str, str] = {}
+    for one in insertion.groups:
+        alone = Insertion(analysis, [one]).copies
+        reason = obstacle(analysis, WithCopies(analysis, alone))
+        if reason is not None:
+            found[one.group.name] = reason
+    return found
 
 
 def _explicit(analysis: Analysis, wanted: Masters) -> list[tuple[Group, NDArray[np.int64]]]:

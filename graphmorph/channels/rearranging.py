@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -18,9 +18,10 @@ from graphmorph.channels.resizing.new_constants import NewConstants, Part, Value
 from graphmorph.channels.resizing.read_shapes import freeze_shape
 from graphmorph.channels.resizing.resized import RESIZERS, Resized
 from graphmorph.editor import Editor
-from graphmorph.facts import Dimension
+from graphmorph.errors import RefusedError
+from graphmorph.facts import Dimension, Facts
 from graphmorph.graph import constant_array
-from graphmorph.journal import NEW, Slice
+from graphmorph.journal import NEW, Journal, Slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,30 @@ def rearrange(
         RefusedError: a node states a size in a way that cannot be rewritten, or a value leaves the range of its type.
             Nothing was edited then.
     """
+    constants = _resized(analysis, arrangement, editor)
+    _slice(analysis, arrangement, constants, new_values or {})
+    constants.make(editor)
+    for name, axes in analysis.axes.items():
+        if arrangement.changes(axes):
+            editor.resize(analysis.facts.tensors[name], _new_sizes(name, axes, analysis, arrangement))
+
+
+def obstacle(analysis: Analysis, arrangement: Arrangement) -> str | None:
+    """What would be said if these axes were staged. Edits nothing, and looks at no weights."""
+    graph = analysis.facts.graph.copy()
+    known = dict(analysis.facts.shapes)
+    facts = Facts(graph, lambda: known, analysis.facts.kept)
+    editor = Editor(graph, facts, Journal())
+    editor.begin("try", "")
+    try:
+        _resized(replace(analysis, facts=facts), arrangement, editor)
+    except RefusedError as refused:
+        return str(refused)
+    return None
+
+
+def _resized(analysis: Analysis, arrangement: Arrangement, editor: Editor) -> NewConstants:
+    """Rewrite what nodes state of sizes; the constants that they will read instead are planned."""
     resizing.load()
     constants = NewConstants()
     touched = [
@@ -56,11 +81,7 @@ def rearrange(
     for one in touched:
         if one.node.op in ("Shape", "Size"):
             freeze_shape(one)
-    _slice(analysis, arrangement, constants, new_values or {})
-    constants.make(editor)
-    for name, axes in analysis.axes.items():
-        if arrangement.changes(axes):
-            editor.resize(analysis.facts.tensors[name], _new_sizes(name, axes, analysis, arrangement))
+    return constants
 
 
 def taken(

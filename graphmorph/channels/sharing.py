@@ -14,15 +14,18 @@ from graphmorph.graph import constant_array
 def uses_apart(facts: Facts) -> Iterator[tuple[str, tuple[Use, ...]]]:
     """Constants by name, with the uses that must read one tensor.
 
-    Exporters share vectors that happen to be equal (zeros and ones of untrained layers); every use of those is on its
-    own. Larger constants, and the parameters of a traced module, are shared on purpose and stay so.
+    Exporters share vectors that happen to be equal (zeros and ones of untrained layers), and tracing shares whatever
+    calls have of their own: every use of those is on its own. Larger constants, and the parameters of a traced module,
+    are shared on purpose and stay so.
     """
+    traced = facts.graph.traced
     for name, readers in facts.readers.items():
         constant = facts.tensors[name]
         if not isinstance(constant, gs.Constant):
             continue
         uses = [_use(reader) for reader in readers]
-        if len(uses) > 1 and facts.graph.traced is None and name not in facts.captured and _by_chance(constant):
+        by_chance = _by_chance(constant) if traced is None else name in traced.literals
+        if len(uses) > 1 and name not in facts.captured and by_chance:
             for use in uses:
                 yield name, (use,)
         else:

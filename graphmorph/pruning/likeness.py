@@ -1,22 +1,26 @@
-"""Which units of each group do the same on data, as the first layer that reads them sees them."""
+"""Which units of each group do the same on data, as the first node that reads them sees them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
+import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphmorph.activations.capture import capture
 from graphmorph.activations.channel_similarity import ChannelSimilarity
 from graphmorph.activations.histogram import Histogram
 from graphmorph.channels.analysis import Analysis
+from graphmorph.channels.groups import Group
 from graphmorph.channels.merging import GroupMerge, alike, unmergeable
 from graphmorph.channels.outgoing import Outgoing
 from graphmorph.errors import UsageError
 from graphmorph.proof.user_data import UserData
-from graphmorph.pruning.readers import GroupReader, readers_by_group
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,40 @@ class Likeness:
         return not self.groups or any(fnmatchcase(name, glob) for glob in self.groups)
 
 
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """What is summed up of the activation that a group's first reader sees."""
+class UnitMaps:
+    """Sums over the maps of units: of one element each, or of several (a flattened channel, a head).
 
-    reader: GroupReader
-    similarity: ChannelSimilarity
-    histogram: Histogram
+    tensor, axis: where they are read. positions: (units, places) along the axis.
+    """
+
+    def __init__(self, tensor: str, axis: int, positions: NDArray[np.int64], bins: int) -> None:
+        self.tensor, self._axis, self._positions = tensor, axis, positions
+        self._similarity = ChannelSimilarity(len(positions), -1)
+        self._histogram = Histogram(len(positions), -1, bins=bins)
+
+    def update(self, activation: NDArray[Any]) -> None:
+        """Add one batch."""
+        samples = activation if self._axis else activation[None]
+        maps = np.moveaxis(samples, self._axis or 1, -1)[..., self._positions]
+        units_last = np.swapaxes(maps, -1, -2)
+        self._similarity.update(units_last)
+        self._histogram.update(units_last)
+
+    @property
+    def similarity(self) -> Array:
+        """(units, units) mean cosine over samples. Those in which a unit is silent count for no pair of it, so that
+        equal units are entirely alike."""
+        mean = self._similarity.mean
+        shown = np.sqrt(np.diag(mean))
+        scale = np.outer(shown, shown)
+        cosines: Array = np.divide(mean, scale, out=np.zeros_like(mean), where=scale > 0)
+        return cosines
+
+    @property
+    def distance(self) -> Array:
+        """(units, units) largest difference between shares of a bin."""
+        shares = self._histogram.distribution
+        return np.stack([np.abs(shares - one).max(axis=1) for one in shares])
 
 
 def merges_of(analysis: Analysis, likeness: Likeness, data: UserData) -> tuple[list[GroupMerge], dict[str, str]]:
@@ -53,50 +84,51 @@ def merges_of(analysis: Analysis, likeness: Likeness, data: UserData) -> tuple[l
     if likeness.groups and not wanted:
         raise UsageError(f"no group is called {', '.join(likeness.groups)}")
     refused = {name: why for name, why in unmergeable(analysis, Outgoing(analysis)).items() if likeness.wants(name)}
-    readers = readers_by_group(analysis)
+    seen: dict[str, UnitMaps] = {}
     for group in wanted:
-        if group.name not in readers:
-            refused.setdefault(group.name, "no layer reads it by constant weights")
-    seen = {
-        group.name: _seen(readers[group.name][0], likeness)
-        for group in wanted
-        if group.size > 1 and group.name not in refused
-    }
+        maps = _first_read(analysis, group, likeness.bins)
+        if maps is None:
+            refused.setdefault(group.name, "nobody reads all of its units equally often")
+        elif group.name not in refused and group.size > 1:
+            seen[group.name] = maps
     _capture(analysis, seen, data)
-    merges = []
-    for group in wanted:
-        if group.name in seen:
-            similarity, distance = _compared(seen[group.name])
-            mean = float(similarity[np.triu_indices(group.size, 1)].mean())
-            above = likeness.factor * mean if likeness.threshold is None else likeness.threshold
-            pairs = alike(similarity, distance, above=above, below=likeness.distance)
-            merges.append(GroupMerge(analysis, group, pairs, mean, above))
-    return merges, refused
+    return [_merge(analysis, group, seen[group.name], likeness) for group in wanted if group.name in seen], refused
 
 
-def _seen(reader: GroupReader, likeness: Likeness) -> _Seen:
-    channels, axis = reader.reader.channels, reader.reader.axis
-    return _Seen(reader, ChannelSimilarity(channels, axis), Histogram(channels, axis, bins=likeness.bins))
+def _merge(analysis: Analysis, group: Group, maps: UnitMaps, likeness: Likeness) -> GroupMerge:
+    similarity = maps.similarity
+    mean = float(similarity[np.triu_indices(group.size, 1)].mean())
+    above = likeness.factor * mean if likeness.threshold is None else likeness.threshold
+    return GroupMerge(
+        analysis, group, alike(similarity, maps.distance, above=above, below=likeness.distance), mean, above
+    )
 
 
-def _capture(analysis: Analysis, seen: dict[str, _Seen], data: UserData) -> None:
-    listeners: dict[str, list[ChannelSimilarity | Histogram]] = {}
+def _first_read(analysis: Analysis, group: Group, bins: int) -> UnitMaps | None:
+    """The maps of a group's units, where a node first sums, or takes maxima, over them."""
+    for read in analysis.reads:
+        tensor = analysis.facts.producer[read.node].inputs[read.index]
+        axes = analysis.axes.get(tensor.name)
+        ids = None if axes is None or isinstance(tensor, gs.Constant) else axes[read.axis]
+        if ids is None:
+            continue
+        labels = analysis.components.label[ids]
+        places = np.flatnonzero(np.isin(labels, group.units))
+        if places.size:
+            order = np.argsort(group.units)
+            units = order[np.searchsorted(group.units[order], labels[places])]
+            counts = np.bincount(units, minlength=group.size)
+            if (counts == counts[0]).all():
+                positions = places[np.argsort(units, kind="stable")].reshape(group.size, -1)
+                return UnitMaps(str(tensor.name), read.axis, positions, bins)
+    return None
+
+
+def _capture(analysis: Analysis, seen: dict[str, UnitMaps], data: UserData) -> None:
+    listeners: dict[str, list[UnitMaps]] = {}
     for one in seen.values():
-        listeners.setdefault(one.reader.reader.tensor, []).extend((one.similarity, one.histogram))
+        listeners.setdefault(one.tensor, []).append(one)
     if listeners:
         oracle = analysis.facts.oracle
         runtime = oracle.runtime if oracle is not None else None
-        capture(analysis.facts.graph, {name: list(found) for name, found in listeners.items()}, data, runtime=runtime)
-
-
-def _compared(seen: _Seen) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(units, units) mean similarity over the places of a unit, and the largest distance of any."""
-    positions, cosines, shares = seen.reader.positions, seen.similarity.mean, seen.histogram.distribution
-    units, places = positions.shape
-    similarity, distance = np.zeros((units, units)), np.zeros((units, units))
-    for place in positions.T:
-        similarity += cosines[np.ix_(place, place)] / places
-        for row, channel in enumerate(place.tolist()):
-            apart = np.abs(shares[place] - shares[channel]).max(axis=1)
-            distance[row] = np.maximum(distance[row], apart)
-    return similarity, distance
+        capture(analysis.facts.graph, dict(listeners), data, runtime=runtime)

@@ -93,15 +93,20 @@ class Emission:
     def take_places(self, read: set[int]) -> None:
         """New tensors get the paths of those that they were made from, where nothing reads those any more.
 
-        read: identities of the module's own tensors that the new program reads.
+        One that a new layer has at that path is read there. read: identities of the module's own tensors that the new program reads.
         """
         for path, source in self._places.items():
             home = self.record.paths.get(id(source)) if self.record is not None else None
             above = [] if home is None else [home.rsplit(".", n)[0] for n in range(1, home.count(".") + 1)]
-            held = any(one in self.paths.leaves or one in self.modules for one in above)
-            if home is None or held or id(source) in read or home in self.tensors:
+            if home is None or id(source) in read or home in self.tensors:
                 continue
-            self.tensors[home] = self.tensors.pop(path)
+            layer = next((one for one in above if one in self.modules), None)
+            if layer is not None and attribute_at(self.modules[layer], home[len(layer) + 1 :]) is self.tensors[path]:
+                del self.tensors[path]
+            elif layer is not None or any(one in self.paths.leaves for one in above):
+                continue
+            else:
+                self.tensors[home] = self.tensors.pop(path)
             access = self._accesses.pop(path)
             access.target = home
             self._accesses[home] = access

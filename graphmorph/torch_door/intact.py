@@ -123,7 +123,10 @@ def intact_or_none(present: PresentSite, record: TraceRecord) -> IntactSite | No
     for node, snapshot in zip(present.nodes, present.site.nodes, strict=True):
         if not _same_node(node, snapshot):
             return None
-        for tensor, name in zip(node.inputs, snapshot.inputs, strict=True):
+        sized = record.sizes_read.get(node.name, {})
+        for place, (tensor, name) in enumerate(zip(node.inputs, snapshot.inputs, strict=True)):
+            if place in sized and _same_sizes(tensor, record.parameters.get(name), sized[place]):
+                continue
             if not _same_input(tensor, name, inside, renamed, record):
                 return None
     return None if present.is_read_inside else IntactSite(present.site, present.nodes, renamed)
@@ -176,6 +179,13 @@ def _same_input(
         return bool(tensor.name == name)
     known = renamed.setdefault(name, tensor)
     return bool(known.name == tensor.name)
+
+
+def _same_sizes(tensor: gs.Tensor, known: ParameterValues | None, axes: Iterable[int]) -> bool:
+    """Whether a constant has the sizes along some axes that a tensor of the module had."""
+    if known is None or not isinstance(tensor, gs.Constant) or len(tensor.shape) != len(known.shape):
+        return False
+    return all(tensor.shape[axis] == known.shape[axis] for axis in axes)
 
 
 def _same_constant(tensor: gs.Tensor, record: TraceRecord) -> bool:

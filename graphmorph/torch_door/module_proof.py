@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
@@ -122,8 +122,18 @@ def outputs_of(module: nn.Module, inputs: Inputs, parameters: Mapping[str, torch
     """What a module gives, with other parameters where some are given."""
     given = pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, dict(inputs))
     with undisturbed(module), _same_random_numbers(module):
-        outputs = module(**given) if parameters is None else functional_call(module, dict(parameters), (), given)
+        outputs = _called(module, given) if parameters is None else functional_call(module, dict(parameters), (), given)
     return {name: array_of(tensor) for name, tensor in _tensors(outputs).items()}
+
+
+def _called(module: nn.Module, given: dict[str, Any]) -> Any:
+    """Calls a module; one of torch.fx's without its wrapper, which prints where generated code fails.
+
+    It may fail here: then it is not made for the sizes that were tried.
+    """
+    wrapper = getattr(type(module), "_wrapped_call", None)
+    plain = isinstance(module, fx.GraphModule) and getattr(wrapper, "cls_call", None) is None
+    return nn.Module.__call__(module, **given) if plain else module(**given)
 
 
 def _cases(example: Inputs, samples: int, seed: int) -> Iterator[Case]:

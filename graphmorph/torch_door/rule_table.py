@@ -1,7 +1,8 @@
 """The table of lowering rules: which torch modules, functions and methods become which ONNX nodes.
 
-Keys are ("module", type), ("function", callable) and ("method", name); a second rule for a key is refused. What has no
-rule is carried through as an opaque node. The folder `rules` is the support table; `supported` lists it.
+Keys are ("module", type), ("function", callable) and ("method", name); a second rule for a key is refused. A function of
+a library that may not be there is known by its module and name. What has no rule is carried through as an opaque node.
+The folder `rules` is the support table; `supported` lists it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ Key = tuple[str, Any]
 _RULES: dict[Key, Rule] = {}
 
 
-def lowers(*functions: Callable[..., Any], methods: Iterable[str] = ()) -> Callable[[Rule], Rule]:
+def lowers(*functions: Callable[..., Any] | str, methods: Iterable[str] = ()) -> Callable[[Rule], Rule]:
     """Register a rule for functions and for tensor methods; called with a SiteBuilder and the call's arguments."""
-    keys = [("function", function) for function in functions] + [("method", name) for name in methods]
+    keys: list[Key] = [*(("function", function) for function in functions), *(("method", name) for name in methods)]
     return _registering(keys)
 
 
@@ -55,9 +56,13 @@ def load_rules() -> dict[Key, Rule]:
 def rule_for(kind: str, target: Any) -> Rule | None:
     """The rule of a module type, a function, or a method name."""
     try:
-        return load_rules().get((kind, target))
+        found = load_rules().get((kind, target))
     except TypeError:  # an unhashable callable
         return None
+    if found is None and kind == "function":
+        name = f"{getattr(target, '__module__', None)}.{getattr(target, '__qualname__', None)}"
+        found = load_rules().get((kind, name))
+    return found
 
 
 def supported() -> dict[str, list[str]]:
@@ -67,6 +72,8 @@ def supported() -> dict[str, list[str]]:
         names = table.setdefault(rule.__module__.rpartition(".")[2], set())
         if kind == "method":
             names.add(f"Tensor.{target}")
+        elif isinstance(target, str):
+            names.add(target)
         else:
             home = str(getattr(target, "__module__", None) or "torch")
             names.add(f"{home.removeprefix('_')}.{target.__name__}")

@@ -1,4 +1,4 @@
-"""Inputs that are vectors of sizes: entries are rewritten in a constant, or chosen over those that are computed."""
+"""Inputs that are vectors of sizes: entries are rewritten in constants, or chosen over those that are computed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,28 @@ def set_entries(node: Resized, index: int, wanted: Mapping[int, int], role: str)
         node.set_integers(index, values, role)
         return
     count = node.before(index)[0]
-    if wanted:
+    if wanted and not _set_in_parts(node, index, wanted):
         vector = chosen_entries(node, node.node.inputs[index], count, wanted, role, ahead_of=node.node)
         node.editor.reread(node.node, index, vector)
+
+
+def _set_in_parts(node: Resized, index: int, wanted: Mapping[int, int]) -> bool:
+    """Rewrite the constants that a vector is joined from; False where an entry is in none, or others read the vector."""
+    facts, vector = node.analysis.facts, node.node.inputs[index]
+    joined = facts.producer[vector.name]
+    if joined.op != "Concat" or len(facts.readers[vector.name]) > 1 or facts.is_pinned(vector.name):
+        return False
+    parts = Resized(joined, node.analysis, node.arrangement, node.constants, node.editor)
+    ends = np.cumsum([0, *(parts.before(place)[0] for place in range(len(joined.inputs)))])
+    of_entry = {entry: int(np.searchsorted(ends, entry, side="right")) - 1 for entry in wanted}
+    if not all(parts.is_constant(place) for place in of_entry.values()):
+        return False
+    for place in set(of_entry.values()):
+        values = parts.array(place).copy()
+        for entry in (entry for entry in wanted if of_entry[entry] == place):
+            values[entry - ends[place]] = wanted[entry]
+        parts.set_integers(place, values, "sizes")
+    return True
 
 
 def chosen_entries(

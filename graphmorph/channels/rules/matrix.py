@@ -6,6 +6,9 @@ from graphmorph.channels.elements import Axes, Axis
 from graphmorph.channels.view import View, rule
 
 _INNER = "is contracted with an axis that must stay"
+#: Fewer heads than this can hardly lose a share of them: there each head shrinks.
+_MANY_HEADS = 4
+
 _BATCH = "is a batch axis of a matrix product with one that must stay"
 
 
@@ -35,7 +38,7 @@ def _meet_inside(view: View, inner_a: int, inner_b: int) -> None:
 
 
 def _batch(view: View, axis: int) -> Axis:
-    """The batch axis at a place counted from the end. Heads are one of these: they are what should go first."""
+    """The batch axis at a place counted from the end. Heads are one of these: where there are many, they go first."""
     found: Axis = None
     seen = 0
     for index in (0, 1):
@@ -45,8 +48,13 @@ def _batch(view: View, axis: int) -> Axis:
         found = view.link(found, here, _BATCH) if seen else here
         seen += 1
     if seen == 2 and not view.is_constant(0) and not view.is_constant(1):
-        view.elements.prefer(found)
+        _prefer(view, found)
     return found
+
+
+def _prefer(view: View, heads: Axis) -> None:
+    if heads is not None and heads.size >= _MANY_HEADS:
+        view.elements.prefer(heads)
 
 
 @rule("Gemm")
@@ -85,7 +93,7 @@ def einsum(view: View) -> None:
     if len(terms) == 2:
         for letter in result:
             if letter in terms[0] and letter in terms[1]:
-                view.elements.prefer(axes.get(letter))
+                _prefer(view, axes.get(letter))
 
 
 def _other(terms: list[str], index: int, letter: str) -> tuple[int, int]:

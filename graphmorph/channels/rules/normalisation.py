@@ -12,8 +12,11 @@ _AFFINE = "is scaled by what must stay"
 
 @rule("BatchNormalization")
 def batch_norm(view: View) -> None:
-    """x (N, C, ...), scale, bias, mean and variance (C)."""
+    """x (N, C, ...), scale, bias, mean and variance (C). In training mode the statistics are those of x."""
     x = view.axes(0)
+    if view.attribute("training_mode", 0):
+        for axis in (0, *range(2, len(x))):
+            view.read("normalisation", 0, axis)
     channels = x[1] if len(x) > 1 else None
     for index in range(1, len(view.node.inputs)):
         channels = view.meet(channels, index, 0, _AFFINE)

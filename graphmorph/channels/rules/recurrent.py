@@ -5,7 +5,8 @@ from __future__ import annotations
 from graphmorph.channels.elements import Axis
 from graphmorph.channels.view import View, rule
 
-_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+#: The inputs that are initial states.
+_STATES = (5, 6)
 _STAYS = "is a hidden unit that must stay"
 
 
@@ -18,6 +19,9 @@ def recurrent(view: View) -> None:
     if view.attribute("layout", 0) or (view.has(4) and not _plain_lengths(view)):
         view.stop("layout=1, or lengths of sequences that have elements")
         return
+    for index in (index for index in (1, 2, 3, 5, 6, 7) if view.has(index)):
+        for place in range(2 if index in _STATES else 1):
+            view.wall_axis(index, place, "is a direction, or a sample")
     hidden = view.fresh(int(view.attribute("hidden_size", view.size(2)[2])))
     view.link(view.axes(0)[2], view.axes(1)[2], "is read by weights that must stay")
     view.read("contraction", 0, 2, 1, 2)
@@ -27,7 +31,7 @@ def recurrent(view: View) -> None:
     view.read("contraction", 2, 2)
     if view.has(3):
         _tie(view, view.axes(3)[1], hidden)
-    for index in (5, 6):
+    for index in _STATES:
         if view.has(index):
             view.link(hidden, view.axes(index)[2], _STAYS)
     if view.has(7):

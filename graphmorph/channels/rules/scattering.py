@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from graphmorph.channels.view import View, rule
-from graphmorph.channels.written import written_along
+from graphmorph.channels.written import Written, written_along
 
 _WRITTEN = "is written at indices"
 _OVERWRITTEN = "is overwritten by what must stay"
@@ -15,8 +17,7 @@ def scatter_nd(view: View) -> None:
     depth, lead = view.size(1)[-1], view.rank(1) - 1
     x, updates = list(view.axes(0)), view.axes(2)
     view.wall_all(1, "says where something is written")
-    known = written_along(view.array(1), view.size(0)) if view.is_constant(1) else ()
-    passes = {one.axis: one for one in known}
+    passes = {one.axis: one for one in _counted(view)}
     for place in range(depth):
         ids = x[place]
         if place not in passes or ids is None:
@@ -29,6 +30,12 @@ def scatter_nd(view: View) -> None:
     for place in range(depth, len(x)):
         x[place] = view.link(x[place], updates[lead + place - depth], _OVERWRITTEN)
     view.give(tuple(x))
+
+
+def _counted(view: View) -> Iterator[Written]:
+    """Axes along which constant indices count. A traced call has numbers of its own, which stay as they are."""
+    if view.is_constant(1) and view.facts.graph.traced is None:
+        yield from written_along(view.array(1), view.size(0))
 
 
 @rule("Scatter", "ScatterElements")

@@ -13,7 +13,7 @@ from graphmorph.torch_door.builder import SiteBuilder
 from graphmorph.torch_door.rule_table import lowers
 from graphmorph.torch_door.rules.division import floored, truncated
 from graphmorph.torch_door.rules.numpy_names import numpy_names
-from graphmorph.torch_door.rules.promotion import Operand, binary, common_dtype, pair
+from graphmorph.torch_door.rules.promotion import Operand, binary, broadcast_dims, common_dtype, pair
 
 
 @lowers(torch.add, operator.add, operator.iadd, methods=("add", "add_"))
@@ -136,7 +136,7 @@ def _added(
     if value != 1:
         scale = site.scalar(value, first)
         first = site.node("Mul", [first, scale], shape=site.dims(first), dtype=site.dtype(first))
-    product = site.node(op, [first, second], shape=None, dtype=site.dtype(first))
+    product = site.node(op, [first, second], shape=broadcast_dims(site, first, second), dtype=site.dtype(first))
     return site.node("Add", [start, product])
 
 
@@ -168,7 +168,8 @@ def clamp(site: SiteBuilder, input: gs.Tensor, min: Any = None, max: Any = None)
         return site.cast(site.node("Clip", [made, *bounds], dtype=dtype), site.result_dtype)
     for op, bound in (("Max", min), ("Min", max)):
         if bound is not None:
-            made = site.node(op, list(pair(site, made, bound, dtype)), shape=None, dtype=dtype)
+            both = pair(site, made, bound, dtype)
+            made = site.node(op, list(both), shape=broadcast_dims(site, *both), dtype=dtype)
     return site.cast(made, site.result_dtype)
 
 

@@ -37,6 +37,13 @@ def channel_dropout(
     return site.node("Identity", [input])
 
 
+@lowers("torchvision.ops.stochastic_depth.stochastic_depth")
+def stochastic_depth(site: SiteBuilder, input: gs.Tensor, p: float, mode: str, training: bool = True) -> gs.Tensor:
+    """Nothing in evaluation; ONNX has no dropout of whole samples."""
+    site.require(not training or p == 0, "dropout of whole samples in training")
+    return site.node("Identity", [input])
+
+
 @lowers_module(nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 def channel_dropout_module(site: SiteBuilder, module: nn.Dropout2d, input: gs.Tensor) -> gs.Tensor:
     """In the mode of the module."""

@@ -10,6 +10,7 @@ import torch
 
 from graphmorph.torch_door.builder import SiteBuilder, Unsupported, is_derived
 from graphmorph.torch_door.element_types import numpy_dtype
+from graphmorph.torch_door.tensor_facts import Dimension
 
 Operand: TypeAlias = "gs.Tensor | float"
 
@@ -46,6 +47,17 @@ def binary(site: SiteBuilder, op: str, first: Operand, second: Operand, dtype: t
     dtype = common_dtype(site, first, second) if dtype is None else dtype
     made = site.node(op, list(pair(site, first, second, dtype)), dtype=dtype)
     return site.cast(made, site.result_dtype)
+
+
+def broadcast_dims(site: SiteBuilder, *tensors: gs.Tensor) -> list[Dimension]:
+    """Sizes that tensors have together under broadcasting; None for one that cannot be told."""
+    rank = max(site.rank(tensor) for tensor in tensors)
+    aligned = [(*(1 for _ in range(rank - site.rank(tensor))), *site.dims(tensor)) for tensor in tensors]
+    found: list[Dimension] = []
+    for sizes in zip(*aligned, strict=True):
+        others = {size for size in sizes if size != 1} or {1}
+        found.append(others.pop() if len(others) == 1 else None)
+    return found
 
 
 def like_result(site: SiteBuilder, value: Operand) -> gs.Tensor:

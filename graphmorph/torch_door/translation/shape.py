@@ -101,6 +101,8 @@ def unsqueeze(t: Translation) -> fx.Node:
 def expand(t: Translation) -> fx.Node:
     """Broadcast with a shape, both ways: a size of 1 in the shape keeps the input's."""
     x = t.value(0)
+    if not isinstance(x, fx.Node):
+        x = t.buffer(0)
     if not t.is_constant(1):
         sizes: Any = t.call(torch.broadcast_shapes, t.method("size", x), t.method("tolist", t.value(1)))
         return t.method("expand", x, sizes)

@@ -104,6 +104,12 @@ MASKING: dict[str, tuple[str, Shapes, int]] = {
         {**LINEAR, "s": (5,), "t": (5,), "v": ("C", 4)},
         17,
     ),
+    "batch norm of the batch": (
+        ROWS.format(out="5,4")
+        + "c, m, q = BatchNormalization<training_mode=1, epsilon=0.1>(b, s, t, ones5, ones5) y = MatMul(c, v) }",
+        {**LINEAR, "s": (5,), "t": (5,), "v": ("C", 4)},
+        17,
+    ),
     "group norm of one group": (
         IMAGE.format(out="4,5,5") + "c = GroupNormalization<num_groups=1>(b, s, t) y = Conv(c, v) }",
         {**CONV, "s": ("C",), "t": ("C",), "v": (4, "C", 1, 1)},
@@ -120,6 +126,7 @@ CONSTANTS = {
     "both": np.array([1, -1]),
     "by_group": np.array([0, 2, -1]),
     "ones": np.ones(2),
+    "ones5": np.ones(5),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from graphmorph.proof import Proof
@@ -80,6 +80,12 @@ def test_sizes_that_the_original_does_not_take_are_not_tried() -> None:
     proof = prove(fixed, copy.deepcopy(fixed))
     assert proof.verdict == "equal"
     assert {case.shapes["x"] for case in proof.cases} == {(2, 3, 9, 9)}
+
+
+def test_nothing_is_printed_about_sizes_that_traced_modules_do_not_take(capfd: pytest.CaptureFixture[str]) -> None:
+    fixed = fx.symbolic_trace(program(lambda m, x: x.reshape(2, 3, 81) * 2))
+    assert prove(fixed, copy.deepcopy(fixed)).verdict == "equal"
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_a_candidate_that_fails_is_different_and_an_original_that_fails_proves_nothing() -> None:

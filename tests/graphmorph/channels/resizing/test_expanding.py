@@ -56,26 +56,33 @@ def test_one_value_that_is_expanded_to_channels(runtime: Runtime) -> None:
 
 
 def test_computed_sizes(runtime: Runtime) -> None:
-    """The batch is read from the input, the channels are written down."""
-    text = """g (float[N,4] x) => (float[N,5] y) {
-        a = MatMul(x, w)
-        shape = Shape(x)
-        n = Slice(shape, i0, i1)
-        target = Concat<axis=0>(n, c)
-        token = Expand(b, target)
-        s = Add(a, token)
-        m = Mul(s, k)
-        y = MatMul(m, v)
-    }"""
-    weights: dict[str, Weight] = {
-        "w": (4, 6),
-        "b": (1, 6),
-        "c": np.array([6]),
-        "k": np.ones(6),
-        "v": (6, 5),
-        "i0": np.array([0]),
-        "i1": np.array([1]),
-    }
-    result = removed(build(text, weights), runtime, [1, 2])
+    """The batch is read from the input, the channels are written down: where they are, and nobody else reads them."""
+    result = removed(build(COMPUTED.format(other="Identity(s)"), COMPUTED_WEIGHTS), runtime, [1, 2])
     assert_equals_masked(result, {"x": (2, 4)}, {"x": (1, 4)})
+    assert result.read_by("target", 1) == [4]
+    result = removed(build(COMPUTED.format(other="Expand(s, target)"), COMPUTED_WEIGHTS), runtime, [1, 2])
+    assert_equals_masked(result, {"x": (2, 4)}, {"x": (1, 4)})
+    assert result.read_by("target", 1) == [6]
     assert result.node("token").inputs[1].inputs[0].op == "Where"
+
+
+COMPUTED = """g (float[N,4] x) => (float[N,5] y) {{
+    a = MatMul(x, w)
+    shape = Shape(x)
+    n = Slice(shape, i0, i1)
+    target = Concat<axis=0>(n, c)
+    token = Expand(b, target)
+    s = Add(a, token)
+    o = {other}
+    m = Mul(o, k)
+    y = MatMul(m, v)
+}}"""
+COMPUTED_WEIGHTS: dict[str, Weight] = {
+    "w": (4, 6),
+    "b": (1, 6),
+    "c": np.array([6]),
+    "k": np.ones(6),
+    "v": (6, 5),
+    "i0": np.array([0]),
+    "i1": np.array([1]),
+}

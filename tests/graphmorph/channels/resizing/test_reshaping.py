@@ -107,9 +107,18 @@ SHUFFLED: dict[str, Weight] = {
 }
 
 
+def test_what_is_written_down_of_computed_sizes_is_rewritten_there(runtime: Runtime) -> None:
+    result = removed(build(SHUFFLE, SHUFFLED), runtime, [2, 3])
+    assert_equals_masked(result, {"x": (2, 4, 3, 5)}, {"x": (1, 4, 7, 6)})
+    assert (result.read_by("split", 1), result.read_by("joined", 1)) == ([2, 2], [4])
+    assert result.journal.nodes_added == 0
+
+
 def test_computed_sizes_are_chosen_where_they_cannot_be_copied(runtime: Runtime) -> None:
     """Channel shuffle with free batch, height and width: two of them are not at their old place."""
-    result = removed(build(SHUFFLE, SHUFFLED), runtime, [2, 3])
+    text = SHUFFLE.replace("split =", "split0 =").replace("joined =", "joined0 =")
+    text = text.replace("r =", "split = Identity(split0)\n r =").replace("s =", "joined = Identity(joined0)\n s =")
+    result = removed(build(text, SHUFFLED), runtime, [2, 3])
     assert_equals_masked(result, {"x": (2, 4, 3, 5)}, {"x": (1, 4, 7, 6)})
     chosen = [result.node(name).inputs[1].inputs[0] for name in ("r", "s")]
     assert [node.op for node in chosen] == ["Where", "Where"]

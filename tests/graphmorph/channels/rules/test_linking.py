@@ -231,9 +231,9 @@ def test_walls_are_named(name: str, runtime: Runtime) -> None:
     assert reason in str(wall)
 
 
-def test_heads_of_an_attention_go_whole(runtime: Runtime) -> None:
-    """q, k and v are cut into 2 heads of 3; a head takes its rows of all three, and its columns of the projection."""
-    head = """g (float[N,5,4] x) => (float[N,5,4] y) {
+def attention(runtime: Runtime, heads: int, size: int) -> Analysis:
+    """q, k and v are cut into heads."""
+    text = """g (float[N,5,4] x) => (float[N,5,4] y) {
         q0 = MatMul(x, wq)
         k0 = MatMul(x, wk)
         v0 = MatMul(x, wv)
@@ -250,15 +250,27 @@ def test_heads_of_an_attention_go_whole(runtime: Runtime) -> None:
         r = Reshape(t, back)
         y = MatMul(r, wo)
     }"""
-    weights: Weights = dict.fromkeys(("wq", "wk", "wv"), (4, 6))
-    weights |= {"wo": (6, 4), "cut": np.array([0, 5, 2, 3], np.int64), "back": np.array([0, 5, 6], np.int64)}
-    analysis = analysed(runtime, head, weights)
+    weights: Weights = dict.fromkeys(("wq", "wk", "wv"), (4, 12))
+    weights |= {"wo": (12, 4), "cut": np.array([0, 5, heads, size], np.int64), "back": np.array([0, 5, 12], np.int64)}
+    return analysed(runtime, text, weights)
+
+
+def test_heads_of_an_attention_go_whole(runtime: Runtime) -> None:
+    """A head takes its rows of q, k and v, and its columns of the projection."""
+    analysis = attention(runtime, heads=4, size=3)
     assert gone(analysis, "wv", 1, 0) == {
         ("wq", 1): [0, 1, 2],
         ("wk", 1): [0, 1, 2],
         ("wv", 1): [0, 1, 2],
         ("wo", 0): [0, 1, 2],
     }
+
+
+def test_of_few_heads_each_shrinks(runtime: Runtime) -> None:
+    """No ratio cuts three heads in half. What q and k are compared by, and what v brings, are apart."""
+    analysis = attention(runtime, heads=3, size=4)
+    assert gone(analysis, "wq", 1, 1) == {("wq", 1): [1, 5, 9], ("wk", 1): [1, 5, 9]}
+    assert gone(analysis, "wv", 1, 1) == {("wv", 1): [1, 5, 9], ("wo", 0): [1, 5, 9]}
 
 
 def test_a_constant_that_two_layers_share_by_size_alone_is_two(runtime: Runtime) -> None:
@@ -323,3 +335,17 @@ def test_hidden_units_of_a_recurrent_layer_are_tied_over_gates(runtime: Runtime)
         ("b", 1): [1, 5, 9, 13, 17, 21, 25, 29],
         ("v", 0): [1],
     }
+
+
+def test_directions_and_initial_states_of_a_recurrent_layer_stay(runtime: Runtime) -> None:
+    text = """g (float[5,3,3] x) => (float[5,2,3,2] y) {
+        h, l, c = LSTM<hidden_size=4, direction="bidirectional">(x, w, r, b, , h0, c0, p)
+        y = MatMul(h, v)
+    }"""
+    weights: Weights = {"w": (2, 16, 3), "r": (2, 16, 4), "b": (2, 32), "v": (4, 2)}
+    states: Weights = {"h0": (2, 3, 4), "c0": (2, 3, 4), "p": (2, 12)}
+    analysis = analysed(runtime, text, {**weights, **states})
+    assert gone(analysis, "h0", 2, 1)["v", 0] == [1]
+    for name in ("w", "r", "b", "h0", "c0", "p"):
+        assert gone(analysis, name, 0, 1) == {}
+    assert gone(analysis, "h0", 1, 0) == gone(analysis, "c0", 1, 0) == {}

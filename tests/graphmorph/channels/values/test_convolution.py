@@ -154,6 +154,12 @@ def test_products_of_tensors_keep_zeros_and_duplicates() -> None:
     assert np.isnan(constants(values, "y")[3])
 
 
+def test_products_of_bounded_tensors_are_bounded() -> None:
+    values = check(planted("s = Sigmoid(t) a = MatMul(s, s) b = Sub(a, most) y = Relu(b)", {"most": np.array(8.001)}))
+    assert (values.low("a") == 0).all()
+    assert (values.constant("y") == 0).all()
+
+
 def test_sampling_columns_decides_nothing() -> None:
     """Rows that agree in most columns are compared in all."""
     matrix = np.zeros((4, 1000), np.float32)

@@ -152,6 +152,10 @@ def test_steps_are_taken_only_where_rounding_cannot_matter() -> None:
     )
     assert np.isnan(constants(values, "y")[3])
     assert constants(values, "y")[2] == 0
+    thousand = {"three": np.array(3.0), "four": np.array(4004.0)}
+    values = check(planted("a = Div(t, three) b = Mul(a, four) y = Floor(b)", thousand))
+    assert np.isnan(constants(values, "y")[3])
+    assert constants(values, "b")[3] == 1001
 
 
 def test_half_precision() -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from graphmorph.channels.values.blocks import blocks_of
 from graphmorph.channels.values.fact import Outline
+from graphmorph.channels.values.numbering import Numbering
+from graphmorph.channels.values.telling import settle, tell_apart
 from tests.graphmorph.channels.values.oracle import check, constants, duplicates
 from tests.graphmorph.channels.values.planted import NAN, planted
 from tests.passes.text_models import Weight, build
@@ -73,6 +75,24 @@ def test_positions_that_change_places_are_other_values() -> None:
     values = check(planted(text, weights))
     assert duplicates(values, "y") == [(0, 1), (6, 7)]
     assert not np.isin(values.number("e").ravel()[[0, 4, 5]], values.number("b")).any()
+
+
+def test_how_operands_are_broadcast_matters() -> None:
+    """The same eight numbers, along the rows and along the columns."""
+    text = "g = ReduceMax<axes=[3]>(t) h = Reshape(g, shape) u = Mul(g, t) v = Mul(h, t) y = Concat<axis=1>(u, v)"
+    values = check(planted(text, {"shape": np.array([0, 6, 1, 8])}))
+    assert (values.number("g").ravel() == values.number("h").ravel()).all()
+    assert duplicates(values, "y") == [(0, 1), (6, 7)]
+
+
+def test_nothing_is_told_apart_along_free_axes() -> None:
+    numbering = Numbering()
+    array = np.array([[0.0, 1.0], [0.0, 2.0]])
+    fact = settle(numbering, Outline((2, 2), frozenset({0})), numbering.fresh(2, 2), array, array, array)
+    np.testing.assert_array_equal(fact.constant, [[0, NAN]])
+    np.testing.assert_array_equal(fact.high, [[0, 2]])
+    with pytest.raises(LookupError):
+        tell_apart(numbering, fact, 0)
 
 
 def test_reshaping_with_free_sizes() -> None:

@@ -117,7 +117,7 @@ def test_along_the_channels(operator: str) -> None:
 
 
 def test_a_module_in_training_has_other_statistics() -> None:
-    model = planted("y = BatchNormalization(t, s, b, m, v)", statistics())
+    model = planted("d = Dropout(t) y = BatchNormalization(t, s, b, m, v)", statistics())
 
     class Training(Facts):
         training = True
@@ -125,4 +125,5 @@ def test_a_module_in_training_has_other_statistics() -> None:
     arrays = run(model, inputs(model, "usual"))
     sizes = Sizes({name: array.shape for name, array in arrays.items()})
     values = find_values(Training(load(model)), sizes)
+    assert np.isnan(values.constant("d")).all()
     assert np.isnan(values.constant("y")).all()
