@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from graphmorph.channels.analysis import Analysis
 from graphmorph.channels.constants import Use
-from graphmorph.channels.criteria.roles import role, roles
+from graphmorph.channels.criteria.roles import roles
 from graphmorph.channels.elements import Read
 from graphmorph.channels.groups import Group, Member
 
@@ -55,7 +55,7 @@ def plant(analysis: Analysis, arrays: Arrays, seed: int = 0) -> list[Planted]:
         for place, kind in enumerate(PLANTS):
             rows = order[place * count : (place + 1) * count]
             twins = order[len(PLANTS) * count :][:count]
-            _plant(analysis, group, arrays, kind, rows, twins)
+            plant_units(analysis, group, arrays, kind, rows, twins)
             planted += [
                 Planted(number, int(row), kind, int(twin) if kind == "duplicate" else -1)
                 for row, twin in zip(rows, twins, strict=True)
@@ -63,9 +63,10 @@ def plant(analysis: Analysis, arrays: Arrays, seed: int = 0) -> list[Planted]:
     return planted
 
 
-def _plant(
+def plant_units(
     analysis: Analysis, group: Group, arrays: Arrays, kind: Plant, rows: NDArray[np.int64], twins: NDArray[np.int64]
 ) -> None:
+    """Plant one kind into some units of a group, by their rows. twins: what duplicates are made equal to."""
     for member in group.members:
         moved = np.moveaxis(arrays[member.slot.name], member.axis, 0)
         places, there = member.positions[rows].reshape(-1), member.positions[twins].reshape(-1)
@@ -170,21 +171,3 @@ class _Judge:
 
 def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return bool(np.allclose(one, other, rtol=1e-5, atol=1e-6 * float(np.abs(one).max(initial=0))))
-
-
-def kind_of(analysis: Analysis, group: Group) -> str:
-    """What a group is, in words: how its channels are read and tied."""
-    ops = {analysis.facts.producer[use.node].op for member in group.members for use in member.slot.uses}
-    makers = [m for m in group.members if "output" in roles(m, analysis.facts) and len(m.slot.shape) > 1]
-    convolutions = [analysis.facts.producer[m.slot.uses[0].node] for m in makers]
-    grouped = [n for n in convolutions if n.op == "Conv" and int(n.attrs.get("group", 1)) > 1]
-    if any(int(n.attrs["group"]) == int(n.inputs[1].shape[0]) for n in grouped):
-        return "depthwise"
-    if grouped:
-        return "grouped"
-    widths = {m.positions.shape[1] for m in group.members}
-    if ops & {"LayerNormalization", "InstanceNormalization", "GroupNormalization"}:
-        return "normalised"
-    if len(makers) > 1 and all(role(n, 1, 0, 2) for n in convolutions):
-        return "tied layers"
-    return "plain" if widths == {1} else "several places a channel"

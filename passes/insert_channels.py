@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args, get_type_hints
 
-from graphmorph.channels.correlation import Correlation
+from graphmorph.channels.correlation import AnyCorrelation
 from graphmorph.channels.insertion import Insertion, insert
 from graphmorph.channels.masters import ChosenBy, Masters, insertion_of
 from graphmorph.channels.probed import probed_analysis
@@ -45,7 +45,7 @@ class InsertChannels(Rewrite):
     groups: tuple[str, ...] = ()
     masters: ChosenBy = "largest"
     units: tuple[str, ...] = ()
-    correlation: Correlation | Literal["auto"] = "copy"
+    correlation: AnyCorrelation = "copy"
     outgoing: Literal["auto", "split", "zero", "copy"] = "auto"
     noise: float = 0.0
     seed: int = 0
@@ -53,7 +53,7 @@ class InsertChannels(Rewrite):
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for option in ("masters", "correlation", "outgoing"):
-            choices = _choices(hints[option])
+            choices = get_args(hints[option])
             if getattr(self, option) not in choices:
                 raise UsageError(f"{option} is {getattr(self, option)}; give one of {', '.join(choices)}")
         if not self._wanted.is_exact:
@@ -83,11 +83,6 @@ class InsertChannels(Rewrite):
 
     def apply(self, site: Site, editor: Editor) -> None:
         insert(site.data, editor)
-
-
-def _choices(hint: object) -> tuple[str, ...]:
-    """The texts of a Literal, or of several."""
-    return tuple(text for part in get_args(hint) for text in ((part,) if isinstance(part, str) else _choices(part)))
 
 
 def _site(insertion: Insertion) -> Site:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from graphmorph.channels.criteria.scoring import Scores
 from graphmorph.errors import UsageError
 from graphmorph.facts import Facts
+from graphmorph.option_values import require_share, require_whole
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,10 @@ class Budget:
             raise UsageError("give either a ratio, or a target of multiply-adds or parameters")
         for name in ("ratio", "target_macs", "target_params", "floor_fraction"):
             share = getattr(self, name)
-            if share is not None and not 0.0 <= share <= 1.0:
-                raise UsageError(f"{name} {share}: must be between 0 and 1")
+            if share is not None:
+                require_share(name, share)
         for name in ("round_to", "floor"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} {getattr(self, name)}: must be at least 1")
+            require_whole(name, getattr(self, name), least=1)
         if self.scope not in ("layer", "global"):
             raise UsageError(f"scope {self.scope!r} is none of layer, global")
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 Correlation = Literal["copy", "inverse", "rotation", "scale", "translation"]
+#: auto: by how deep a layer is.
+AnyCorrelation = Literal["auto", Correlation]
 
 #: What a scaled filter is multiplied by.
 SCALE = 0.5

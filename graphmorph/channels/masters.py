@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graphmorph.channels.analysis import Analysis
 from graphmorph.channels.copies import WithCopies
-from graphmorph.channels.correlation import Correlation, by_depth
+from graphmorph.channels.correlation import AnyCorrelation, Correlation, by_depth
 from graphmorph.channels.criteria import Criterion, score
 from graphmorph.channels.groups import Group
 from graphmorph.channels.insertion import GroupInsertion, Insertion, OutgoingWeights, is_maker, obstacles
@@ -40,7 +40,7 @@ class Masters:
     groups: tuple[str, ...] = ()
     by: ChosenBy = "largest"
     units: tuple[str, ...] = ()
-    correlation: Correlation | Literal["auto"] = "copy"
+    correlation: AnyCorrelation = "copy"
     outgoing: OutgoingWeights | None = None
     noise: float = 0.0
     seed: int = 0

@@ -13,6 +13,7 @@ from graphmorph.proof.inputs import jitter
 from graphmorph.proof.localise import first_difference
 from graphmorph.proof.noise import noise_floor, slice_size
 from graphmorph.proof.options import ProofOptions
+from graphmorph.proof.precision import shrinks
 from graphmorph.proof.reference import Outputs, Progress, ReferenceRun, run_cases, run_model, run_optimized
 from graphmorph.proof.report import CaseReport, OutputReport, Proof
 from graphmorph.proof.signature import lost_defaults, signature_difference
@@ -20,6 +21,9 @@ from graphmorph.proof.verdict import judge_outputs, overall
 from graphmorph.runtime import Runtime
 
 Floors = dict[str, np.ndarray]
+
+#: How much more than the noise of the reference a difference may be that is known to be rounding.
+_ROUNDING_FLOORS = 32.0
 
 
 class Judge:
@@ -63,7 +67,7 @@ class Judge:
         self._volatile = self._reference.volatile()
         if failure is not None and self._reference.on is not None:
             return self._does_not_run("optimizations on", failure)
-        return self._proof(path, self._measured_reports(off, on), off, localise)
+        return self._proof(path, self._measured_reports(path, off, on), off, localise)
 
     def _does_not_run(self, stage: str, error: Exception) -> Proof:
         reason = f"the reference runs in onnxruntime, the candidate does not ({stage}): {error}"
@@ -97,13 +101,15 @@ class Judge:
         as_deployed = self._judge_outputs(index, self._reference.off, on, floors, second_opinion=False)
         return self._case_report(index, as_written, as_deployed)
 
-    def _measured_reports(self, off: list[Outputs], on: list[Outputs] | None) -> list[CaseReport]:
+    def _measured_reports(self, path: str, off: list[Outputs], on: list[Outputs] | None) -> list[CaseReport]:
         floors = [self._floors(index) for index in range(len(off))]
         if self._options.float64:
             self._measure_in_double(floors, off)
         reports = [self._report(index, floors[index], off, on) for index in range(len(off))]
         if self._options.jitter and not self._options.limits.given:
             reports = self._second_opinion(reports, floors, off, on)
+        if self._options.same_weights and not self._options.limits.given:
+            reports = [self._in_double(path, index, report, floors, off, on) for index, report in enumerate(reports)]
         return reports
 
     def _proof(self, path: str, reports: list[CaseReport], off: list[Outputs], localise: bool) -> Proof:
@@ -196,6 +202,30 @@ class Judge:
             }
             again[index] = self._report(index, raised, off, on, second_opinion=True)
         return again
+
+    def _in_double(
+        self,
+        path: str,
+        index: int,
+        report: CaseReport,
+        floors: Sequence[Floors],
+        off: Sequence[Outputs],
+        on: Sequence[Outputs] | None,
+    ) -> CaseReport:
+        """Judge a failed case once more: with a larger floor, if its error is rounding."""
+        if not any(_is_numeric_failure(output) for output in report.outputs):
+            return report
+        feeds = self._reference.cases[index].feeds()
+        try:
+            first, second = (self._runtime.run_in_double(one, feeds) for one in (self._reference_path, path))
+        except (ModelRunError, RuntimeCrashError) as error:
+            self._notes.append(f"no opinion in float64: {error}")
+            return report
+        if not shrinks((self._reference.off[index], off[index]), (first, second)):
+            return report
+        self._notes.append("both models are the same in float64: what they differ by is rounding")
+        raised = {name: _ROUNDING_FLOORS * floor for name, floor in floors[index].items()}
+        return self._report(index, raised, off, on, second_opinion=True)
 
     def _run_jittered(self, failed: Sequence[int], precision: str | None) -> list[Outputs]:
         step = {"bfloat16": 2.0**-7, "float16": 2.0**-10}.get(precision or "")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphmorph.errors import UsageError
+from graphmorph.option_values import require_finite, require_whole
 from graphmorph.proof.user_data import UserData
 from graphmorph.proof.verdict import Limits
 
@@ -29,6 +30,8 @@ class ProofOptions:
         labels: (samples,) class indices for `inputs`, to report the accuracy before and after.
         jitter: when a case fails, run the reference once more on inputs moved by their last bit.
         threads: of onnxruntime.
+        same_weights: the candidate has the reference's own weights, unrounded. Where it differs by little more than
+            the noise, both are run in float64, and are equal if the difference shrinks as rounding does.
     """
 
     inputs: UserData | None = None
@@ -43,15 +46,18 @@ class ProofOptions:
     labels: np.ndarray | Sequence[int] | None = None
     jitter: bool = True
     threads: int = 2
+    same_weights: bool = False
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise UsageError(f"--samples {self.samples}: at least 1 is needed")
+        require_whole("--samples", self.samples, least=1)
+        require_whole("--seed", self.seed, least=0)
         for flag, value in (("--rtol", self.rtol), ("--atol", self.atol)):
-            if value is not None and not 0.0 <= value < float("inf"):
-                raise UsageError(f"{flag} {value}: a finite number of 0 or more is needed")
+            if value is not None:
+                require_finite(flag, value)
         if self.labels is not None and self.inputs is None:
             raise UsageError("labels need the inputs that they belong to: give --inputs")
+        if self.labels is not None and np.asarray(self.labels).dtype.kind not in "iu":
+            raise UsageError("labels are numbers of classes: give integers")
 
     @property
     def limits(self) -> Limits:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphmorph.errors import ModelRunError, RuntimeCrashError
+from graphmorph.errors import ModelRunError, RuntimeCrashError, UsageError
 from graphmorph.proof.compare import elementwise, is_text
 from graphmorph.proof.inputs import (
     STYLES,
@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 _SIZES_WANTED = 2
 
 
-class NoInputsError(Exception):
+class NoInputsError(UsageError):
     """The reference accepts none of the inputs that were tried; the message says what to give."""
 
 

@@ -89,7 +89,13 @@ def _samples(data: UserData, specs: Sequence[InputSpec]) -> Iterator[Feeds]:
         yield from _split(_fitting(data, specs, may_stack=True), specs)
         return
     for feeds in data:
+        _require_names(feeds)
         yield _fitting(feeds, specs, may_stack=False)
+
+
+def _require_names(feeds: object) -> None:
+    if not isinstance(feeds, Mapping):
+        raise UsageError(f"--inputs: give arrays by the names of the inputs, not a {type(feeds).__name__}")
 
 
 def _fitting(data: Mapping[str, Any], specs: Sequence[InputSpec], *, may_stack: bool) -> Feeds:

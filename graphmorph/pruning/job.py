@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -181,7 +181,8 @@ class PruneJob:
         path = self.folder / "masked.onnx"
         save(removal.oracle, path)
         with stage(removal.run.graph, self.folder / "removed.onnx") as removed:
-            session = self.stack.enter_context(ProofSession(path, self.proof, progress=self.progress))
+            options = replace(self.proof, same_weights=True)
+            session = self.stack.enter_context(ProofSession(path, options, progress=self.progress))
             return session.judge(removed.path)
 
     def _repaired(self, removal: Removal) -> list[RepairReport]:

@@ -125,10 +125,10 @@ def _first_read(analysis: Analysis, group: Group, bins: int) -> UnitMaps | None:
 
 
 def _capture(analysis: Analysis, seen: dict[str, UnitMaps], data: UserData) -> None:
-    listeners: dict[str, list[UnitMaps]] = {}
+    listeners: dict[str | tuple[str, ...], list[UnitMaps]] = {}
     for one in seen.values():
         listeners.setdefault(one.tensor, []).append(one)
     if listeners:
         oracle = analysis.facts.oracle
         runtime = oracle.runtime if oracle is not None else None
-        capture(analysis.facts.graph, dict(listeners), data, runtime=runtime)
+        capture(analysis.facts.graph, listeners, data, runtime=runtime)

@@ -128,7 +128,7 @@ def _traced(model: Any, example_inputs: ExampleInputs | None) -> Graph:
     from graphmorph.torch_door import trace
     from graphmorph.torch_door.guessed_inputs import guessed_inputs
 
-    return trace(model, guessed_inputs(model) if example_inputs is None else example_inputs)
+    return trace(model, guessed_inputs(model) if example_inputs is None else example_inputs, through_wrapped=True)
 
 
 def listing(analysis: Analysis, name: str, notes: Sequence[str] = ()) -> ChannelGroups:

@@ -93,7 +93,7 @@ class ModulePruneJob:
 
         with self._phase("tracing"), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            graph = trace(self.module, self.example_inputs, leaf_modules=self.leaf_modules)
+            graph = trace(self.module, self.example_inputs, leaf_modules=self.leaf_modules, through_wrapped=True)
         for one in caught:
             if issubclass(one.category, TraceWarning):
                 self.notes.append(str(one.message))

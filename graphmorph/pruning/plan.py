@@ -67,6 +67,8 @@ class RemovalPlan:
         Raises:
             UsageError: it is no plan, or one of a later version.
         """
+        if not isinstance(source, str | os.PathLike | Mapping):
+            raise UsageError(f"the plan is a {type(source).__name__}, not a file, its JSON, or a RemovalPlan")
         where = "the plan" if isinstance(source, Mapping) else f"plan {os.fspath(source)}"
         try:
             data = source if isinstance(source, Mapping) else json.loads(Path(source).read_text(encoding="utf-8"))
@@ -76,7 +78,7 @@ class RemovalPlan:
             return cls(str(data["model"]), groups)
         except OSError as error:
             raise UsageError(f"{where}: {error.strerror}") from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"{where} is not a {FORMAT}: {error}") from error
 
 
@@ -86,15 +88,21 @@ def _group(data: Mapping[str, Any]) -> PlannedGroup:
             str(a["constant"]),
             str(a["layer"]),
             str(a["role"]),
-            int(a["axis"]),
-            int(a["size"]),
-            tuple(map(int, a["removed"])),
+            _integer(a["axis"]),
+            _integer(a["size"]),
+            tuple(map(_integer, a["removed"])),
         )
         for a in data["anchors"]
     )
     if not anchors or any(not 0 <= place < a.size for a in anchors for place in a.removed):
         raise ValueError(f"group {data['name']} has an anchor with places outside of its axis, or none")
-    return PlannedGroup(str(data["name"]), int(data["size"]), anchors)
+    return PlannedGroup(str(data["name"]), _integer(data["size"]), anchors)
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no integer")
+    return value
 
 
 def plan_of(analysis: Analysis, units: NDArray[np.int64], model: str) -> RemovalPlan:

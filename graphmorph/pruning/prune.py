@@ -14,8 +14,10 @@ from graphmorph.errors import UsageError
 from graphmorph.graph import Graph
 from graphmorph.manager import Progress
 from graphmorph.module_pipeline import is_module, only_for_files
+from graphmorph.pipeline import FuseResult
 from graphmorph.proof import ProofOptions
 from graphmorph.proof.user_data import UserData
+from graphmorph.pruning.exact import refuse_amounts, remove_exactly
 from graphmorph.pruning.job import PruneJob, PruneResult
 from graphmorph.pruning.plan import RemovalPlan
 from graphmorph.pruning.settings import settings_of
@@ -44,6 +46,12 @@ def prune(
 
 
 @overload
+def prune(
+    model: Model, output: str | os.PathLike[str] | None = None, *, exact: Literal[True], **options: Any
+) -> FuseResult: ...
+
+
+@overload
 def prune(model: Model, output: str | os.PathLike[str] | None = None, **options: Any) -> PruneResult: ...
 
 
@@ -58,6 +66,7 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
     target_params: float | None = None,
     max_error: float | None = None,
     plan: Plan | None = None,
+    exact: bool = False,
     scope: Literal["layer", "global"] = "layer",
     criterion: CriterionName | Criterion = "l2",
     members: Members = "producers",
@@ -83,7 +92,7 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
     freeze_initializers: bool = False,
     in_place: bool = False,
     progress: Progress | None = None,
-) -> PruneResult | MorphedModule:
+) -> PruneResult | FuseResult | MorphedModule:
     """Remove the least important channels, with everything that is tied to them, and prove that nothing else changed.
 
     The proof: the smaller model equals the original in which the removed channels are masked, within rounding. Then it
@@ -95,6 +104,10 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
         target_macs, target_params: the share of multiply-adds or parameters that may be left.
         max_error: the largest ratio whose outputs change by no more than this share of their norm.
         plan: exactly what an earlier plan says (a RemovalPlan, its JSON, or its file), in this form of the model.
+        exact: whatever changes nothing: what nobody reads, constants, and duplicates (the pass remove-channels). It is
+            proven against the original itself, and what comes back is a FuseResult, or a module with the report of
+            one and no plan. In training mode that is what does not count in the forward pass of this moment: a channel
+            with outgoing weights of zero goes, though training might have brought it back.
 
     criterion, members, aggregation, criterion_seed: how units are scored (`graphmorph.channels.criteria`). round_to:
     channels that a group keeps are rounded up to a multiple of it. floor, floor_fraction: units that every group keeps.
@@ -112,6 +125,21 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
         TraceError: a torch module that cannot be traced.
         VerificationError: a torch module whose removal could not be proven.
     """
+    proof = ProofOptions(inputs, shapes, samples, seed, rtol, atol, providers, False, custom_ops, labels)
+    if exact:
+        refuse_amounts(ratio, target_macs, target_params, max_error, plan, calibration)
+        return remove_exactly(
+            model,
+            output,
+            proof,
+            example_inputs=example_inputs,
+            leaf_modules=leaf_modules,
+            keep=keep,
+            verify=verify,
+            freeze_initializers=freeze_initializers,
+            in_place=in_place,
+            progress=progress,
+        )
     chosen_by = (
         criterion
         if isinstance(criterion, Criterion)
@@ -127,13 +155,12 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
         round_to=round_to,
         floor=floor,
         floor_fraction=floor_fraction,
-        keep=tuple(keep),
+        keep=(keep,) if isinstance(keep, str) else tuple(keep),
         criterion=chosen_by,
         calibration=calibration,
         repair=repair,
         latency=latency,
     )
-    proof = ProofOptions(inputs, shapes, samples, seed, rtol, atol, providers, False, custom_ops, labels)
     if is_module(model):
         from graphmorph.pruning.module_job import ModulePruneJob
 

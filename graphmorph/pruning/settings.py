@@ -9,6 +9,7 @@ from typing import Literal
 from graphmorph.channels.budget import Budget
 from graphmorph.channels.criteria import Criterion
 from graphmorph.errors import UsageError
+from graphmorph.option_values import require_finite
 from graphmorph.proof.user_data import UserData
 from graphmorph.pruning.plan import RemovalPlan
 
@@ -27,8 +28,8 @@ class PruneSettings:
     latency: bool = True
 
     def __post_init__(self) -> None:
-        if self.max_error is not None and not 0.0 <= self.max_error < float("inf"):
-            raise UsageError(f"max_error {self.max_error}: a finite number of 0 or more is needed")
+        if self.max_error is not None:
+            require_finite("max_error", self.max_error)
         if self.repair and self.calibration is None:
             raise UsageError("repair fits weights to data: give calibration data")
 

@@ -22,7 +22,7 @@ from graphmorph.torch_door.propagation import storage_of
 from graphmorph.torch_door.ranks import is_rank
 from graphmorph.torch_door.record import DOMAIN, OPAQUE, NodeSnapshot, NumberSite, Site, TraceRecord
 from graphmorph.torch_door.rule_calls import call_rule, matched, own_tensors
-from graphmorph.torch_door.size_reads import size_reads
+from graphmorph.torch_door.size_reads import lender_of, size_reads
 from graphmorph.torch_door.tensor_facts import TensorTypes
 from graphmorph.torch_door.trees import fakes_of, map_leaves, tensors_of
 from graphmorph.torch_door.values import Number, derived, is_leaf
@@ -205,11 +205,15 @@ class Lowering:
         """Carry a node through: every tensor it reads goes in, every tensor it gives or changes comes out."""
         stale = [other for other in stale or [] if other not in self.program.executions[node].written]
         value = self._fake(node)
-        read: dict[str, gs.Tensor] = {t.name: t for arg in node.all_input_nodes for t in tensors_of(self.env[arg])}
+        lender = lender_of(node)
+        arguments = [arg for arg in node.all_input_nodes if arg is not lender]
+        read: dict[str, gs.Tensor] = {t.name: t for arg in arguments for t in tensors_of(self.env[arg])}
         read |= {t.name: t for other in stale for t in tensors_of(self.env[other])}
         if node.op == "call_module":
             read |= {t.name: t for t in self._module_state(node)}
         sizes = size_reads(self._numbers_of(node), self.record.numbers)
+        for tensor in tensors_of(self.env[lender]) if lender is not None else ():
+            sizes.setdefault(tensor.name, (tensor, frozenset()))
         sized = {name: axes for name, (_, axes) in sizes.items() if name not in read}
         read |= {name: tensor for name, (tensor, _) in sizes.items()}
         made: dict[int, gs.Variable] = {}

@@ -22,6 +22,7 @@ from graphmorph.torch_door.examples import (
 from graphmorph.torch_door.propagation import Execution, FakeRun
 from graphmorph.torch_door.restoring import restored
 from graphmorph.torch_door.tracer import LeafModules, TracedProgram, trace_program
+from graphmorph.torch_door.wrapped_functions import Through
 
 #: What running a program on fake tensors may raise; torch has no common base for it.
 _RUN_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError, AttributeError)
@@ -50,7 +51,11 @@ class ShapedProgram:
 
 
 def shaped_program(
-    root: nn.Module, example_inputs: ExampleInputs, leaf_modules: LeafModules, concrete_args: Mapping[str, Any]
+    root: nn.Module,
+    example_inputs: ExampleInputs,
+    leaf_modules: LeafModules,
+    concrete_args: Mapping[str, Any],
+    through: Through | None = None,
 ) -> ShapedProgram:
     """Trace a module and find the shape of everything; the module is left as it was.
 
@@ -59,11 +64,15 @@ def shaped_program(
         UsageError: the example inputs do not fit forward.
     """
     with restored(root):
-        return _shaped_program(root, example_inputs, leaf_modules, concrete_args)
+        return _shaped_program(root, example_inputs, leaf_modules, concrete_args, through)
 
 
 def _shaped_program(
-    root: nn.Module, example_inputs: ExampleInputs, leaf_modules: LeafModules, concrete_args: Mapping[str, Any]
+    root: nn.Module,
+    example_inputs: ExampleInputs,
+    leaf_modules: LeafModules,
+    concrete_args: Mapping[str, Any],
+    through: Through | None,
 ) -> ShapedProgram:
     given = bound_inputs(root, example_inputs)
     fixed = {**fixed_arguments(root, given), **concrete_args}
@@ -77,7 +86,7 @@ def _shaped_program(
         except _RUN_ERRORS:
             return []
 
-    traced = trace_program(root, leaf_modules, fixed, examples)
+    traced = trace_program(root, leaf_modules, fixed, examples, through)
     first = _run(first, traced, root, inputs)
     second = _run_quietly(second, traced)
     doubled = None if second is None or first.real else second.done

@@ -22,6 +22,7 @@ from torch.utils import _pytree as pytree
 
 from graphmorph.torch_door.calls import call_of
 from graphmorph.torch_door.hooks import muted_hooks
+from graphmorph.torch_door.training_flags import TrainingFlag
 
 _CALL, _GETATTR = nn.Module.__call__, nn.Module.__getattr__
 
@@ -121,7 +122,7 @@ class FakeRun:
             value = getattr(value, name)
         if isinstance(value, torch.Tensor) and target not in self._state:
             return self._constants.setdefault(target, self._stand_in(value))
-        return value
+        return int(value) != 0 if isinstance(value, TrainingFlag) else value
 
 
 def _versions(value: Any) -> list[int]:

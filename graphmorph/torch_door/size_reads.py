@@ -16,6 +16,17 @@ from graphmorph.torch_door.trees import tensors_of
 SizeReads = dict[str, tuple[gs.Tensor, frozenset[int]]]
 
 
+#: Methods that make a tensor of the element type and on the device of another, of which they read nothing else.
+_OF_ITS_KIND = frozenset({"new_empty", "new_full", "new_ones", "new_tensor", "new_zeros"})
+
+
+def lender_of(node: fx.Node) -> fx.Node | None:
+    """The tensor that lends a call its element type and device alone."""
+    given = node.args[0] if node.op == "call_method" and node.target in _OF_ITS_KIND and node.args else None
+    others = (*node.args[1:], *node.kwargs.values())
+    return given if isinstance(given, fx.Node) and all(given is not other for other in others) else None
+
+
 def size_reads(numbers: Iterable[fx.Node], sites: Mapping[fx.Node, NumberSite]) -> SizeReads:
     """What numbers read of tensors: no axes where that is the element type or the device.
 

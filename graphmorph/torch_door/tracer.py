@@ -6,8 +6,7 @@ from __future__ import annotations
 import inspect
 import operator
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -22,7 +21,9 @@ from graphmorph.torch_door.hooks import CALL_HOOKS
 from graphmorph.torch_door.proxies import TracedValue
 from graphmorph.torch_door.ranks import depends_on_rank_alone
 from graphmorph.torch_door.source_lines import current_line, failing_line
+from graphmorph.torch_door.training_flags import TrainingFlag, training_flags
 from graphmorph.torch_door.type_questions import answered_isinstance
+from graphmorph.torch_door.wrapped_functions import TRACING_ERRORS, Through
 
 LeafModules = Sequence[str | nn.Module | type[nn.Module]]
 Examples = Callable[[fx.Node], Sequence[Any]]
@@ -37,17 +38,6 @@ _ADVICE = (
     "Trace around it: leaf_modules=(...) keeps the submodule as one opaque piece (its type, its path or a glob of "
     "paths), concrete_args={...} fixes an argument of forward."
 )
-
-
-class TrainingFlag(int):
-    """`self.training` of a traced container: its use as a value is traced, its use in a branch is noted."""
-
-    path: str
-    branched: Callable[[str], None]
-
-    def __bool__(self) -> bool:
-        self.branched(self.path)
-        return int(self) != 0
 
 
 @dataclass
@@ -72,8 +62,11 @@ class ModuleTracer(fx.Tracer):
 
     proxy_buffer_attributes = True
 
-    def __init__(self, leaf_modules: LeafModules, fixed: Mapping[str, Any], examples: Examples) -> None:
+    def __init__(
+        self, leaf_modules: LeafModules, fixed: Mapping[str, Any], examples: Examples, through: Through | None = None
+    ) -> None:
         super().__init__()
+        self.through = through
         self.leaf_modules = tuple(leaf_modules)
         self.fixed = fixed
         self.examples = examples
@@ -129,6 +122,14 @@ class ModuleTracer(fx.Tracer):
     def proxy(self, node: fx.Node) -> fx.Proxy:
         return TracedValue(node, self)
 
+    def create_proxy(self, kind: str, target: Any, args: Any, kwargs: Any, *more: Any, **named: Any) -> fx.Proxy:
+        """A traced call; a function that torch.fx was told to keep whole may be traced through instead."""
+        if kind == "call_function" and self.through is not None:
+            made = self.through.traced(self, target, args, kwargs)
+            if made is not None:
+                return made
+        return super().create_proxy(kind, target, args, kwargs, *more, **named)
+
     def _proxy_placeholder(self, name: str, concrete_args: Any, sig: inspect.Signature, fn_for_analysis: Any) -> Any:
         """An argument with a fixed value is one placeholder; an assertion sees to it that it has that value."""
         if name not in self.fixed:
@@ -173,42 +174,28 @@ def _autocast() -> list[tuple[bool, torch.dtype]]:
     return [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")]
 
 
-#: What forward may raise when it meets a proxy where it expects a tensor or a number.
-_TRACING_ERRORS = (
-    fx.proxy.TraceError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NameError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-
 def trace_program(
     root: nn.Module,
     leaf_modules: LeafModules,
     fixed: Mapping[str, Any],
     examples: Examples,
+    through: Through | None = None,
 ) -> TracedProgram:
     """Trace `root` in the mode that it is in; it is left exactly as it was.
 
     fixed: values of arguments of forward. examples: what a node gives on the example inputs, and with twice the batch;
-    nothing where that is not known.
+    nothing where that is not known. through: traces functions that torch.fx was told to keep whole.
 
     Raises:
         TraceError: naming the line of the model that cannot be traced.
     """
-    tracer = ModuleTracer(leaf_modules, fixed, examples)
+    tracer = ModuleTracer(leaf_modules, fixed, examples, through)
     before = set(root.__dict__)
     generator = torch.get_rng_state()
     try:
-        with _training_flags(root, tracer), watched_assignments(root, tracer.notes), answered_isinstance(root):
+        with training_flags(root, tracer.is_leaf_module, tracer.branched.add), watched_assignments(root, tracer.notes), answered_isinstance(root):
             graph = tracer.trace(root)
-    except _TRACING_ERRORS as error:
+    except TRACING_ERRORS as error:
         raise TraceError(f"{type(root).__name__} cannot be traced: {failing_line(error)}. {_ADVICE}") from error
     finally:
         left = {name: root.__dict__.pop(name) for name in set(root.__dict__) - before}
@@ -219,6 +206,8 @@ def trace_program(
             f"{type(root).__name__} draws random numbers that depend on no input (torch.rand, torch.randn ...): "
             f"tracing would freeze them. {_ADVICE}"
         )
+    if through is not None:
+        through.forget_marks(graph)
     _resolve_annotations(root, graph)
     constants = {name: value for name, value in left.items() if isinstance(value, torch.Tensor)}
     notes, gradients = list(dict.fromkeys(tracer.notes)), list(dict.fromkeys(tracer.other_gradients))
@@ -235,27 +224,3 @@ def _resolve_annotations(root: nn.Module, graph: fx.Graph) -> None:
     for node in graph.nodes:
         if isinstance(node.type, str):
             node.type = hints.get("return" if node.op == "output" else str(node.target))
-
-
-@contextmanager
-def _training_flags(root: nn.Module, tracer: ModuleTracer) -> Iterator[None]:
-    """Let `self.training` of every container that is traced through be traceable, for as long as it takes."""
-    containers: dict[str, nn.Module] = {"": root}
-    pending = [("", root)]
-    while pending:
-        prefix, module = pending.pop()
-        for name, child in module.named_children():
-            path = f"{prefix}.{name}" if prefix else name
-            if not tracer.is_leaf_module(child, path):
-                containers[path] = child
-                pending.append((path, child))
-    modes = {path: module.training for path, module in containers.items()}
-    try:
-        for path, module in containers.items():
-            flag = TrainingFlag(modes[path])
-            flag.path, flag.branched = path, tracer.branched.add
-            module.__dict__["training"] = flag
-        yield
-    finally:
-        for path, module in containers.items():
-            module.__dict__["training"] = modes[path]

@@ -14,6 +14,7 @@ from graphmorph.torch_door.examples import ExampleInputs
 from graphmorph.torch_door.lowering import Lowering
 from graphmorph.torch_door.program import shaped_program
 from graphmorph.torch_door.tracer import LeafModules
+from graphmorph.torch_door.wrapped_functions import Through
 
 
 def trace(
@@ -22,6 +23,7 @@ def trace(
     *,
     leaf_modules: LeafModules = (),
     concrete_args: Mapping[str, Any] | None = None,
+    through_wrapped: bool = False,
 ) -> Graph:
     """Trace a module into a graph in ONNX vocabulary (opset 20), in the mode (train or eval) that it is in.
 
@@ -31,13 +33,16 @@ def trace(
     example_inputs: a tensor, a tuple of positional arguments, or a dict of keyword arguments; only their shapes and
     types matter. Sizes that follow the first dimension of the first tensor are called "batch". Arguments of forward
     that are not given keep their defaults. leaf_modules: types, modules, or globs of paths that are kept whole.
-    concrete_args: values for arguments that tracing must know, as for torch.fx.symbolic_trace.
+    concrete_args: values for arguments that tracing must know, as for torch.fx.symbolic_trace. through_wrapped: trace
+    functions that were given to torch.fx.wrap as well, where they can be: for passes that have to look into them.
 
     Raises:
         TraceError: the module cannot be traced; the message names the line and what to do.
         UsageError: the example inputs do not fit.
     """
-    program = shaped_program(module, example_inputs, leaf_modules, concrete_args or {})
+    program = shaped_program(
+        module, example_inputs, leaf_modules, concrete_args or {}, Through() if through_wrapped else None
+    )
     graph = Lowering(module, program).lower()
     for path in program.traced.branches_on_training:
         warnings.warn(

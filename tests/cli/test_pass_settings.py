@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal
 import click
 import pytest
 
+from graphmorph import Rewrite
 from graphmorph.cli.pass_settings import read_value, typed_options
 
 
 @dataclass(frozen=True)
-class Example:
+class Example(Rewrite):
     """Stands for a pass: only the fields matter here."""
 
     name: ClassVar[str] = "example"

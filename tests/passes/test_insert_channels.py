@@ -72,7 +72,7 @@ KINDS: dict[str, tuple[str, Weights, int, Sizes]] = {
         {"w": (6, 3, 1, 1), "u": (2, 96)},
     ),
     "heads": (
-        """g (float[N,5,6] x) => (float[N,5,6] y) <int64[4] p = {0, 5, 3, 4}, int64[3] z = {0, 5, 12}> {
+        """g (float[N,5,6] x) => (float[N,5,6] y) <int64[4] p = {0, 5, 4, 3}, int64[3] z = {0, 5, 12}> {
         a = MatMul(x, wq)  b = MatMul(x, wk)  c = MatMul(x, wv)
         i = Reshape(a, p)  q = Transpose<perm=[0,2,1,3]>(i)  j = Reshape(b, p)  k = Transpose<perm=[0,2,3,1]>(j)
         l = Reshape(c, p)  h = Transpose<perm=[0,2,1,3]>(l)
@@ -80,7 +80,7 @@ KINDS: dict[str, tuple[str, Weights, int, Sizes]] = {
         e = Reshape(o, z)  y = MatMul(e, u) }""",
         {"wq": (6, 12), "wk": (6, 12), "wv": (6, 12), "u": (12, 6)},
         17,
-        {"wq": (6, 20), "wk": (6, 20), "wv": (6, 20), "u": (20, 6)},
+        {"wq": (6, 18), "wk": (6, 18), "wv": (6, 18), "u": (18, 6)},
     ),
     "skip of a U-Net": (
         """g (float[N,3,8,8] x) => (float[N,2,8,8] y) {
@@ -243,7 +243,7 @@ def test_options_that_do_not_exist_are_named() -> None:
         graphmorph.widen(model, groups=["nothing"])
     with pytest.raises(UsageError, match="group a has units from 0 to 3"):
         graphmorph.widen(model, masters={"a": [4]})
-    with pytest.raises(UsageError, match="correlation is odd; give one of copy, inverse"):
+    with pytest.raises(UsageError, match="correlation is odd; give one of auto, copy, inverse"):
         graphmorph.widen(model, correlation="odd")
     with pytest.raises(UsageError, match="there is no option odd"):
         graphmorph.widen(model, odd=1)

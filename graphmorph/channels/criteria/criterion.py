@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from graphmorph.channels.groups import Group
 from graphmorph.errors import UsageError
+from graphmorph.option_values import require_whole
 
 CriterionName = Literal[
     "l1", "l2", "bn-scale", "geometric-median", "kse", "random", "mean-activation", "apoz", "reconstruction"
@@ -52,6 +53,7 @@ class Criterion:
         for field, allowed in _ALLOWED.items():
             if getattr(self, field) not in allowed:
                 raise UsageError(f"{field} {getattr(self, field)!r} is none of {', '.join(allowed)}")
+        require_whole("criterion seed", self.seed, least=0)
         if self.neighbours < 1:
             raise UsageError(f"neighbours {self.neighbours}: at least 1")
         if self.alpha < 0:

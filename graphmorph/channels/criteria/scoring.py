@@ -85,7 +85,9 @@ class _Scoring:
             layers = self._weights.norms(group, replace(self._criterion, name="l2", members="producers"))
         values = _AGGREGATE[self._criterion.aggregation](layers, axis=0)
         if not np.isfinite(values).all():
-            raise RefusedError(f"the {self._criterion.name} scores of group {group.name} are not all finite")
+            named = ", ".join(dict.fromkeys(member.slot.name for member in group.members))
+            what = f"the {self._criterion.name} scores of group {group.name}"
+            raise RefusedError(f"{what} are not all finite: look at the values of {named}")
         divisor = _NORMALISE[self._criterion.normalisation](values)
         return Scores(group, values / divisor if divisor > 0.0 else values, note)
 

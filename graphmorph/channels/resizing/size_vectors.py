@@ -31,7 +31,7 @@ def set_entries(node: Resized, index: int, wanted: Mapping[int, int], role: str)
 
 
 def _set_in_parts(node: Resized, index: int, wanted: Mapping[int, int]) -> bool:
-    """Rewrite the constants that a vector is joined from; False where an entry is in none, or others read the vector."""
+    """Rewrite the constants that a vector is joined from; False where an entry is in none, or others read it."""
     facts, vector = node.analysis.facts, node.node.inputs[index]
     joined = facts.producer[vector.name]
     if joined.op != "Concat" or len(facts.readers[vector.name]) > 1 or facts.is_pinned(vector.name):

@@ -62,10 +62,10 @@ def _bounds(node: Resized, axes: list[int], attributes: bool) -> Bounds:
         starts, ends = (list(node.attribute(name)) for name in ("starts", "ends"))
         return Bounds(axes, starts, ends, [1] * len(axes))
     given = [node.integers(1), node.integers(2), node.integers(4) if node.has(4) else [1] * len(axes)]
-    starts, ends, steps = given
-    if starts is None or ends is None or steps is None or (node.has(3) and not node.is_constant(3)):
+    known = [one for one in given if one is not None]
+    if len(known) < len(given) or (node.has(3) and not node.is_constant(3)):
         raise node.refused("an axis gains or loses elements, and the bounds that it is sliced at are not constant")
-    return Bounds(axes, starts, ends, steps)
+    return Bounds(axes, *known)
 
 
 def _rewrite(bounds: Bounds, place: int, taken: NDArray[np.int64], size: int) -> bool:

@@ -20,7 +20,7 @@ OPERATIONS = 4
 
 @rule("BatchNormalization")
 def _batch_normalization(view: View) -> None:
-    """Operator BatchNormalization in inference: (x - mean) / sqrt(variance + epsilon) * scale + bias, in any order."""
+    """Operator BatchNormalization: (x - mean) / sqrt(variance + epsilon) * scale + bias, in any order."""
     training = (
         view.facts.training
         or view.facts.opset < 7
@@ -28,7 +28,8 @@ def _batch_normalization(view: View) -> None:
         or not int(view.attribute("spatial", 1))
     )
     if training or any(tensor.name for tensor in view.node.outputs[1:]):
-        raise LookupError("the statistics are those of the batch")
+        _by_batch(view)
+        return
     scale, bias, mean, variance = (view.value(index) for index in (1, 2, 3, 4))
     slope = scale / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
     slope = np.where(np.isfinite(mean) & np.isfinite(bias), slope, np.nan)
@@ -43,6 +44,21 @@ def _batch_normalization(view: View) -> None:
     number = view.combine(("BatchNormalization", view.attribute("epsilon", 1e-5)), x.number.reshape(-1), *parameters)
     extents = x.extents
     view.give(number.reshape(extents), value.reshape(extents), low.reshape(extents), high.reshape(extents))
+
+
+def _by_batch(view: View) -> None:
+    """With statistics of the batch nothing but the bias is left where the scale is zero. Channels are equal if their
+    running statistics are, too: they will be in evaluation mode."""
+    if view.facts.opset < 7 or not int(view.attribute("spatial", 1)):
+        raise LookupError("the statistics are not those of channels")
+    scale, bias, mean, variance = (view.value(index) for index in (1, 2, 3, 4))
+    x = view.told_apart(view.collapsed(view.fact(0), but=(1,)), 1)
+    shut = (scale == 0) & np.isfinite(bias)
+    parameters = [view.numbering.of_constants(array) for array in (scale, bias, mean, variance)]
+    tag = ("BatchNormalization", "of the batch", view.attribute("epsilon", 1e-5), x.slice_shape)
+    number = view.combine(tag, x.number.reshape(-1), *parameters).reshape(x.extents)
+    low, high = (np.where(shut, bias, bound).reshape(x.extents) for bound in (-np.inf, np.inf))
+    view.give(number, None, low, high)
 
 
 @rule("LayerNormalization", "RMSNormalization")

@@ -58,7 +58,7 @@ def mlp(program: Program, pick: Pick) -> None:
 def attention(program: Program, pick: Pick) -> None:
     """Heads of queries, keys and values of one layer each, or of one for all three."""
     start, (n, t, c) = program.current, program.shape
-    heads, depth = pick((1, 2, 3)), pick((2, 4))
+    heads, depth = pick((1, 3, 4)), pick((2, 4))
     parts = _three(program, heads * depth) if pick((True, False)) else _one_for_three(program, heads * depth)
     query, key, value = (_heads(program, part, heads, depth) for part in parts)
     program.current = key

@@ -66,6 +66,10 @@ def test_floors_and_rounding_hold(size: int, width: int, round_to: int, least: i
         ({"target_params": -0.1}, "target_params -0.1: must be between 0 and 1"),
         ({"ratio": 0.5, "round_to": 0}, "round_to 0: must be at least 1"),
         ({"ratio": 0.5, "floor": 0}, "floor 0: must be at least 1"),
+        ({"ratio": 0.5, "floor": 2.5}, "floor 2.5: a whole number"),
+        ({"ratio": 0.5, "round_to": float("nan")}, "round_to nan: a whole number"),
+        ({"ratio": 0.5, "round_to": None}, "round_to None: a whole number"),
+        ({"ratio": "0.5"}, "ratio '0.5': a number"),
         ({"ratio": 0.5, "scope": "model"}, "scope 'model' is none of layer, global"),
     ],
 )

@@ -71,6 +71,7 @@ def test_iterable_of_feeds() -> None:
         ({"x": np.ones(3)}, "the input has rank 2"),
         ({"x": np.array([["a", "b", "c"]])}, "takes float32"),
         ([], "no sample"),
+        (np.ones((1, 3)), "arrays by the names of the inputs"),
     ],
 )
 def test_data_that_does_not_fit(data: object, message: str) -> None:

@@ -77,6 +77,28 @@ def test_one_changed_weight(runtime: Runtime, tmp_path: Path, reference: Path, w
     assert proof.first_difference == ("n1" if weight in ("w1", "b1") else "y")
 
 
+@pytest.mark.parametrize(
+    ("candidate", "same_weights", "verdict"),
+    [
+        ("y = Identity(x)", True, "equal"),
+        ("y = Identity(x)", False, "different"),
+        ("y = Mul(x, nearly)", True, "different"),
+    ],
+)
+def test_what_shrinks_with_the_precision_is_rounding(
+    runtime: Runtime, tmp_path: Path, candidate: str, same_weights: bool, verdict: str
+) -> None:
+    """x + 20000 - 20000 loses eleven bits in float32, which no noise of its own shows."""
+    weights = {"far": np.array(2e4, np.float32), "nearly": np.array(1.0003, np.float32)}
+    first = "g (float[8,16] x) => (float[8,16] y) { a = Add(x, far)  y = Sub(a, far) }"
+    reference = store(tmp_path, "reference", first, {"far": weights["far"]})
+    used = {name: value for name, value in weights.items() if name in candidate}
+    other = store(tmp_path, "other", f"g (float[8,16] x) => (float[8,16] y) {{ {candidate} }}", used)
+    options = ProofOptions(same_weights=same_weights)
+    with ProofSession(reference, options, runtime=runtime) as session:
+        assert session.judge(other).verdict == verdict
+
+
 def test_a_shifted_kernel(runtime: Runtime, tmp_path: Path, reference: Path) -> None:
     weights = folded_weights()
     weights["w1"] = np.roll(weights["w1"], 1, axis=3)

@@ -84,8 +84,21 @@ def test_places_with_which_more_would_go_are_refused(runtime: Runtime) -> None:
         units_of(analysis, wrong)
 
 
+@pytest.mark.parametrize("place", [0.5, "1", True, None])
+def test_places_are_integers(plan: RemovalPlan, place: object) -> None:
+    data = json.loads(json.dumps(plan.to_json()))
+    data["groups"][0]["anchors"][0]["removed"] = [place]
+    with pytest.raises(UsageError, match="is no integer"):
+        RemovalPlan.read(data)
+
+
+def test_what_is_neither_a_file_nor_a_plan_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"the plan is a list, not"):
+        RemovalPlan.read([1])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
-    "broken", ["[]", "{}", '{"format": "graphmorph removal plan", "version": 2, "groups": []}', "no"]
+    "broken", ["[" * 100_000, "[]", "{}", '{"format": "graphmorph removal plan", "version": 2, "groups": []}', "no"]
 )
 def test_files_that_are_no_plans_are_refused(broken: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"

@@ -183,6 +183,12 @@ def test_a_model_without_channels_says_why(tmp_path: Path) -> None:
         ({"ratio": 0.5, "keep": ["nobody"]}, "no node has such a name"),
         ({"ratio": 0.5, "target_macs": 0.5}, "exclude each other"),
         ({"ratio": 1.5}, "between 0 and 1"),
+        ({"ratio": 0.5, "keep": "nobody*"}, r"keep nobody\*: no node"),
+        ({"ratio": 0.5, "criterion": "random", "criterion_seed": -1}, "seed -1"),
+        ({"ratio": 0.5, "seed": -1}, "seed -1"),
+        ({"ratio": 0.5, "inputs": {"x": np.zeros((1, 3, 8, 8))}, "labels": ["cat"]}, "labels are numbers of classes"),
+        ({"ratio": 0.5, "shapes": {"x": (1, 2, 3)}}, "3 sizes given"),
+        ({"ratio": 0.5, "inputs": np.zeros((1, 3, 8, 8))}, "arrays by the names of the inputs"),
         ({"ratio": 0.5, "criterion": "largest"}, "is none of"),
         ({"ratio": 0.5, "repair": True}, "give calibration data"),
         ({"max_error": float("nan")}, "finite number"),
@@ -193,6 +199,15 @@ def test_a_model_without_channels_says_why(tmp_path: Path) -> None:
 def test_contradictions_are_refused(options: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         graphmorph.prune(residual_file(tmp_path), **options)  # type: ignore[arg-type]
+
+
+def test_a_model_that_runs_on_none_of_the_inputs_tried(tmp_path: Path) -> None:
+    """In one line, which says what to give."""
+    text = """g (float[N,4] x, int64[2] sizes) => (float[A,B] y) { a, b = Split(x, sizes)  y = MatMul(a, b) }"""
+    path = tmp_path / "model.onnx"
+    onnx.save(build(text, {}), path)
+    with pytest.raises(UsageError, match=r"runs at none of the sizes tried.*--inputs"):
+        graphmorph.prune(path, ratio=0.5)
 
 
 def test_the_input_is_not_overwritten_unless_asked(tmp_path: Path) -> None:

@@ -50,6 +50,17 @@ def test_a_tensor_that_is_an_argument_is_read_as_a_whole() -> None:
     assert graph.traced.sizes_read[node.name] == {}
 
 
+def test_a_tensor_of_the_same_kind_reads_no_size() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.conv(x)
+        return y + y.new_zeros((y.shape[2], 1))
+
+    graph = trace(program(forward, conv=nn.Conv2d(4, 6, 3)), images())
+    (node,) = (node for node in graph.nodes if node.domain == DOMAIN)
+    assert graph.traced is not None
+    assert {node.inputs[index].name: axes for index, axes in graph.traced.sizes_read[node.name].items()} == {"conv": {2}}
+
+
 def test_a_device_is_no_size() -> None:
     def forward(m: Any, x: Tensor) -> Tensor:
         y = m.conv(x)

@@ -47,6 +47,17 @@ def test_modules_called_several_times() -> None:
     assert again.a is again.b is again.box[0] is shared
 
 
+def test_a_branch_behind_a_dropout_that_is_told_the_mode() -> None:
+    """What a branch asks for is computed while the flag is traced."""
+
+    def forward(m: Any, x: Any) -> Any:
+        x = F.dropout(x, 0.5, m.training)
+        return x * 2 if x.shape[2] > 4 else x
+
+    again = check_identity(program(forward), images())
+    assert not torch.equal(again.train()(images()), images() * 2)
+
+
 def test_hooks_on_leaves_containers_and_the_root_run_as_often_as_before() -> None:
     calls: list[str] = []
 

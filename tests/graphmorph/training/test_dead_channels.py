@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn, optim
 
+import graphmorph
 from graphmorph.torch_door.morphed_module import MorphedModule
 from graphmorph.training import carry_optimizer
 from tests.graphmorph.training.dead_net import DEAD_IN_BLOCK, DeadBlock, DeadNet, batch, tokens, without_dead
@@ -43,6 +44,7 @@ class Task:
 
 
 CONVOLUTIONS = Task(DeadNet, batch, without_dead)
+BY_PASS = Task(DeadNet, batch, lambda module: graphmorph.prune(module, batch(0)[0], exact=True))
 ATTENTION = Task(DeadBlock, tokens, lambda module: removed(module, tokens(0)[0], DEAD_IN_BLOCK))
 
 
@@ -91,6 +93,15 @@ def test_the_losses_are_those_of_the_run_with_dead_channels(name: str, at: str, 
     assert abs(whole.losses[-1] - whole.losses[CUT_AT]) > 1e-3
     assert cut.scheduler.get_last_lr() == whole.scheduler.get_last_lr()
     assert held(cut) < 0.85 * held(whole)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("at", ["between steps", "before the update"])
+def test_so_they_are_where_the_pass_finds_what_is_dead(name: str, at: str) -> None:
+    """It cannot know of the hidden units, which no input of this size wakes."""
+    whole, cut = Run(name, BY_PASS).trained(), Run(name, BY_PASS).trained(at)
+    np.testing.assert_allclose(cut.losses, whole.losses, rtol=1e-11)
+    assert [*cut.module.get_parameter("body.3.weight").shape] == [5, 6, 3, 3]
 
 
 def held(run: Run) -> int:

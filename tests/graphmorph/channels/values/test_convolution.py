@@ -156,7 +156,7 @@ def test_products_of_tensors_keep_zeros_and_duplicates() -> None:
 
 def test_products_of_bounded_tensors_are_bounded() -> None:
     values = check(planted("s = Sigmoid(t) a = MatMul(s, s) b = Sub(a, most) y = Relu(b)", {"most": np.array(8.001)}))
-    assert (values.low("a") == 0).all()
+    assert (values.low("a") >= 0).all()
     assert (values.constant("y") == 0).all()
 
 

@@ -92,6 +92,17 @@ def test_expand_broadcasts_both_ways(shape: tuple[int, ...]) -> None:
     check(computed, x=(4, 3), s=ints(*shape))
 
 
+def test_expand_of_a_number() -> None:
+    """It has no sizes of its own before it is a tensor."""
+    text = "g (float[A,3] x) => (float y) { b = Shape(x)  c = Expand(n, b)  y = Add(c, x) }"
+    check(text, {"n": np.array(0.5, np.float32)}, x=(4, 3))
+    check(
+        "g (float[A,3] x) => (float y) { c = Expand(n, s)  y = Add(c, x) }",
+        {"n": np.array(0.5, np.float32), "s": ints(4, 3)},
+        x=(4, 3),
+    )
+
+
 def test_tile() -> None:
     check("g (float[A,B] x) => (float y) { y = Tile(x, r) }", {"r": ints(2, 3)}, x=(2, 3))
 
