@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from graphmorph.channels import rules
 from graphmorph.channels.components import Components
 from graphmorph.channels.constants import OpenSlot, Slot, Use
-from graphmorph.channels.elements import WALL, Axes, Choice, Elements, Ids, Read, Reason
+from graphmorph.channels.elements import WALL, Axes, Choice, Elements, Read, Reason
 from graphmorph.channels.groups import Group, find_groups
 from graphmorph.channels.sharing import uses_apart
 from graphmorph.channels.sizes import Sizes
@@ -40,6 +40,8 @@ class Analysis:
     slots: tuple[Slot, ...]
     slot_of: Mapping[Use, Slot]
     reads: tuple[Read, ...]
+    #: Why a node was not looked through, by its first output.
+    declined: Mapping[str, Reason] = field(default_factory=dict)
 
     @property
     def choices(self) -> list[Choice]:
@@ -71,7 +73,6 @@ class Analysis:
         return self.axes.get(tensor.name)
 
 
-
 def analyse(facts: Facts, sizes: Sizes) -> Analysis:
     """Walk the graph once and find what lives and dies together. Reads no weights.
 
@@ -92,6 +93,7 @@ class _Walk:
         self.slots: list[OpenSlot] = []
         self.slot_of: dict[Use, OpenSlot] = {}
         self.reads: list[Read] = []
+        self.declined: dict[str, Reason] = {}
         rules.load()
 
     def run(self) -> Analysis:
@@ -108,7 +110,9 @@ class _Walk:
         components = Components(self.elements)
         slot_of = {use: slot for slot in slots for use in slot.uses}
         reads = tuple(self.reads)
-        return Analysis(self.facts, self.sizes, self.elements, components, self.axes, slots, slot_of, reads)
+        return Analysis(
+            self.facts, self.sizes, self.elements, components, self.axes, slots, slot_of, reads, self.declined
+        )
 
     def _constants(self) -> None:
         """A slot for every use of a constant that may be sliced apart."""
@@ -154,6 +158,7 @@ class _Walk:
             except LookupError as unknown:
                 view.stop(str(unknown.args[0]))
         if view.stopped is not None:
+            self.declined[view.name] = view.reason(view.stopped)
             self._wall_read(node, view, view.stopped)
         self.reads.extend(view.reads)
         for place, tensor in enumerate(node.outputs):

@@ -66,8 +66,11 @@ class View:
             LookupError: not even its rank is known.
         """
         known = self.inputs[index]
+        name = self.node.inputs[index].name
+        if known is None and name in self.facts.overridable:
+            raise LookupError(f"{name} is an input with a default value: freeze initializers")
         if known is None:
-            raise LookupError(f"the sizes of {self.node.inputs[index].name} are not known")
+            raise LookupError(f"the sizes of {name} are not known")
         return known.axes() if isinstance(known, OpenSlot) else known
 
     def size(self, index: int) -> tuple[int, ...]:

@@ -64,5 +64,6 @@ def _walls(analysis: Analysis) -> Iterable[Wall]:
             if len(slot.shape) < 2 or slot.shape[axis] < 2 or role(node, use.index, axis, len(slot.shape)) != "output":
                 continue
             if ids is None or analysis.components.is_wall(ids).all():
-                why = () if ids is None else reasons.of(ids)
+                declined = [analysis.declined[use.node] for use in slot.uses if use.node in analysis.declined]
+                why = tuple(declined) if ids is None else reasons.of(ids)
                 yield Wall(str(node.name or use.node), node.op, slot.shape[axis], why)

@@ -68,5 +68,6 @@ def nothing_to_remove(chosen: Chosen) -> str | None:
         why = next((one.limit for one in limits if one.limit), asked)
         return f"nothing was removed: {why}"
     found = walls(chosen.analysis)
-    named = "; ".join(f"{wall.node}: {wall}" for wall in found[:_WALLS_SHOWN]) or "no layer has channels"
+    reasons = [f"{wall.node}: {wall}" for wall in found] or list(map(str, chosen.analysis.declined.values()))
+    named = "; ".join(reasons[:_WALLS_SHOWN]) or "no layer has channels"
     return f"nothing can be removed from this model: {named}"

@@ -193,7 +193,11 @@ def trace_program(
     before = set(root.__dict__)
     generator = torch.get_rng_state()
     try:
-        with training_flags(root, tracer.is_leaf_module, tracer.branched.add), watched_assignments(root, tracer.notes), answered_isinstance(root):
+        with (
+            training_flags(root, tracer.is_leaf_module, tracer.branched.add),
+            watched_assignments(root, tracer.notes),
+            answered_isinstance(root),
+        ):
             graph = tracer.trace(root)
     except TRACING_ERRORS as error:
         raise TraceError(f"{type(root).__name__} cannot be traced: {failing_line(error)}. {_ADVICE}") from error

@@ -11,8 +11,11 @@ from graphmorph.channels.values.convolution import give_sums
 from graphmorph.channels.values.elementwise import Bounds, aligned, elementwise
 from graphmorph.channels.values.fact import Fact
 from graphmorph.channels.values.registry import rule
-from graphmorph.channels.values.rounding import outward, product
+from graphmorph.channels.values.rounding import MANY, outward, product
 from graphmorph.channels.values.view import View
+
+#: Roundings of a Softmax, besides those of its sum.
+SOFTMAX = 16
 
 
 @rule("Gemm")
@@ -69,7 +72,8 @@ def _weights(view: View, index: int, other: int) -> None:
 
 
 def _of_tensors(view: View) -> None:
-    """Rows of the first by columns of the second, whatever is summed over: a row of zeros stays one."""
+    """Rows of the first by columns of the second, whatever is summed over: a row of zeros stays one. Where the first is
+    the weights of an attention, which add up to one, the result is a mean."""
     first, second, outline = view.fact(0), view.fact(1), view.output_outline()
     rank = outline.rank
     if min(first.rank, second.rank) < 2 or max(first.rank, second.rank) != rank:
@@ -85,4 +89,17 @@ def _of_tensors(view: View) -> None:
         low, high = np.where(low >= 0, least * low, terms * low), np.where(high <= 0, least * high, terms * high)
         return outward(low, high, terms, dtype)
 
-    view.outputs[0] = elementwise(view.numbering, outline, "MatMul", facts, None, bounds)
+    def mean(operands: Sequence[Fact], dtype: int | None) -> Bounds:
+        return outward(operands[1].low, operands[1].high, 2 * min(terms, MANY) + SOFTMAX, dtype)
+
+    is_mean = _adds_up_to_one(view)
+    value = (lambda _, column: column) if is_mean else None
+    view.outputs[0] = elementwise(view.numbering, outline, "MatMul", facts, value, mean if is_mean else bounds)
+
+
+def _adds_up_to_one(view: View) -> bool:
+    """Whether every row of the first operand comes out of a Softmax along it."""
+    maker = view.facts.producer.get(view.node.inputs[0].name)
+    if maker is None or maker.op != "Softmax" or not view.facts.is_standard(maker) or view.facts.opset < 13:
+        return False
+    return int(maker.attrs.get("axis", -1)) in (-1, view.fact(0).rank - 1)

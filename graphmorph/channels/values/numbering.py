@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from graphmorph.channels.values.fact import Float64, Numbers
 from graphmorph.channels.values.rows import equal_rows
+from graphmorph.channels.values.table import Table
 
 Rows = Callable[[], NDArray[Any]]
 
@@ -20,7 +21,7 @@ class Numbering:
 
     def __init__(self) -> None:
         self._next = 1
-        self._known: dict[Hashable, tuple[Numbers, Numbers]] = {}
+        self._known: dict[Hashable, Table] = {}
         self._matrices: dict[Hashable, list[tuple[Rows, Numbers]]] = {}
 
     def fresh(self, *shape: int) -> Numbers:
@@ -55,17 +56,11 @@ class Numbering:
     def _interned(self, tag: Hashable, keys: NDArray[np.int64]) -> Numbers:
         """One number for each key under a tag."""
         distinct, inverse = _distinct(keys)
-        if tag not in self._known:
-            numbers = self.fresh(distinct.size)
-            self._known[tag] = distinct, numbers
-            return numbers[inverse]
-        old, old_numbers = self._known[tag]
-        places = np.searchsorted(old, distinct)
-        inside = np.minimum(places, old.size - 1)
-        new = old[inside] != distinct
-        numbers = old_numbers[inside]
+        table = self._known.setdefault(tag, Table())
+        numbers = table.find(distinct)
+        new = numbers == 0
         numbers[new] = self.fresh(int(new.sum()))
-        self._known[tag] = np.insert(old, places[new], distinct[new]), np.insert(old_numbers, places[new], numbers[new])
+        table.add(distinct[new], numbers[new])
         return numbers[inverse]
 
     def of_rows(self, tag: Hashable, rows: Rows) -> Numbers:

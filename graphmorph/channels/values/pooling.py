@@ -30,8 +30,23 @@ def _average_pool(view: View) -> None:
     """Zeros of the padding may count; so they may where the last window hangs over the edge, as runtimes differ."""
     x = _channels(view)
     padded = any(view.attribute("pads", ())) or str(view.attribute("auto_pad", "NOTSET")).startswith("SAME")
-    zeros = int(view.attribute("ceil_mode", 0)) or (padded and int(view.attribute("count_include_pad", 0)))
+    zeros = _hangs_over(view, x) or (padded and int(view.attribute("count_include_pad", 0)))
     _give_mean(view, x, prod(int(n) for n in view.attribute("kernel_shape")), zeros=bool(zeros))
+
+
+def _hangs_over(view: View, x: Fact) -> bool:
+    """Whether the last window along an axis may lie in part beyond the input and its padding."""
+    kernel = [int(n) for n in view.attribute("kernel_shape")]
+    pads = [int(n) for n in view.attribute("pads", [0] * 2 * len(kernel))]
+    strides = [int(n) for n in view.attribute("strides", [1] * len(kernel))]
+    dilations = [int(n) for n in view.attribute("dilations", [1] * len(kernel))]
+    if not int(view.attribute("ceil_mode", 0)):
+        return False
+    for axis, (taps, stride, apart) in enumerate(zip(kernel, strides, dilations, strict=True)):
+        reach = x.sizes[2 + axis] + pads[axis] + pads[len(kernel) + axis] - (taps - 1) * apart - 1
+        if stride > 1 and (2 + axis in x.free or reach % stride):
+            return True
+    return False
 
 
 @rule("GlobalAveragePool")

@@ -16,7 +16,7 @@ from graphmorph.channels.criteria.criterion import CriterionName
 from graphmorph.errors import UsageError
 from graphmorph.pruning.job import PruneResult
 from tests.graphmorph.pruning.small_models import images, residual_file
-from tests.passes.text_models import build
+from tests.passes.text_models import Weights, build
 
 
 def shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -172,6 +172,44 @@ def test_a_model_without_channels_says_why(tmp_path: Path) -> None:
     assert result.report.parameters_left == 1.0
     assert result.exit_code == 2
     assert "its shape is part of what the model promises" in str(result.report.nothing)
+
+
+def test_operators_without_a_rule_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "integers.onnx"
+    weights: Weights = {"w": np.ones((4, 6), np.uint8), "v": np.ones((6, 3), np.uint8)}
+    text = """g (uint8[N,4] x) => (int32[N,3] y) {
+        a = MatMulInteger(x, w)  b = Cast<to=1>(a)  c, s, z = DynamicQuantizeLinear(b)  y = MatMulInteger(c, v)
+    }"""
+    onnx.save(build(text, weights), path)
+    nothing = graphmorph.prune(path, ratio=0.5, latency=False).report.nothing
+    assert "MatMulInteger a: this operator has no channel rule" in str(nothing)
+
+
+def test_weights_that_may_be_overridden_stay_and_say_so(tmp_path: Path) -> None:
+    model = build(
+        "g (float[N,4] x) => (float[N,3] y) { a = MatMul(x, w)  y = MatMul(a, v) }", {"w": (4, 6), "v": (6, 3)}
+    )
+    model.graph.input.append(onnx.helper.make_tensor_value_info("v", onnx.TensorProto.FLOAT, [6, 3]))
+    path = tmp_path / "overridable.onnx"
+    onnx.save(model, path)
+    nothing = graphmorph.prune(path, ratio=0.5, latency=False).report.nothing
+    assert "v is an input with a default value: freeze initializers" in str(nothing)
+    assert graphmorph.prune(path, ratio=0.5, round_to=1, latency=False, freeze_initializers=True).ok
+
+
+def test_costs_are_those_of_the_file_that_is_written(tmp_path: Path) -> None:
+    """Weight standardisation: the weights are folded before anything is counted, not only in what is left."""
+    text = """g (float[N,3,4,4] x) => (float[N,4,4,4] y) {
+        mean = ReduceMean<axes=[1,2,3]>(w)  centred = Sub(w, mean)  scaled = Mul(centred, gain)
+        a = Conv(x, scaled)  b = Relu(a)  y = Conv(b, v)
+    }"""
+    path, output = tmp_path / "standardised.onnx", tmp_path / "half.onnx"
+    onnx.save(build(text, {"w": (8, 3, 1, 1), "gain": (8, 1, 1, 1), "v": (4, 8, 1, 1)}), path)
+    report = graphmorph.prune(path, output, ratio=0.5, round_to=1, latency=False).report
+    assert (report.cost_before.parameters, report.cost_before.multiply_adds) == (24 + 32, 16 * (24 + 32))
+    assert report.cost_after.parameters == sum(np.prod(size) for size in shapes(output).values()) == 12 + 16
+    assert (report.after.parameters, report.after.macs) == (report.cost_after.parameters, 16 * (12 + 16))
+    assert report.parameters_left == report.macs_left == 0.5
 
 
 @pytest.mark.parametrize(

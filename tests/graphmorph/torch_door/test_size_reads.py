@@ -58,7 +58,9 @@ def test_a_tensor_of_the_same_kind_reads_no_size() -> None:
     graph = trace(program(forward, conv=nn.Conv2d(4, 6, 3)), images())
     (node,) = (node for node in graph.nodes if node.domain == DOMAIN)
     assert graph.traced is not None
-    assert {node.inputs[index].name: axes for index, axes in graph.traced.sizes_read[node.name].items()} == {"conv": {2}}
+    assert {node.inputs[index].name: axes for index, axes in graph.traced.sizes_read[node.name].items()} == {
+        "conv": {2}
+    }
 
 
 def test_a_device_is_no_size() -> None:
