@@ -93,7 +93,8 @@ class Emission:
     def take_places(self, read: set[int]) -> None:
         """New tensors get the paths of those that they were made from, where nothing reads those any more.
 
-        One that a new layer has at that path is read there. read: identities of the module's own tensors that the new program reads.
+        One that a new layer has at that path is read there. read: identities of the module's own tensors that the new
+        program reads.
         """
         for path, source in self._places.items():
             home = self.record.paths.get(id(source)) if self.record is not None else None

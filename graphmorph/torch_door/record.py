@@ -76,11 +76,11 @@ class TraceRecord:
     """The traced program and how it became a graph.
 
     specialised: tensors whose lowering holds for the traced sizes only, with the reason. shape_read: tensors whose
-    shape the program reads. sizes_read: by the name of an opaque node, the axes whose sizes alone it reads, for those of
-    its inputs of which it reads no more. side_outputs: outputs of the graph that the program does not return: they hold writes.
-    output_names: what the graph's outputs were called. values_given: the tensors that each fx node gave.
-    batch: the size of the example's batch. sizes: of every tensor on the example, by name; doubled_sizes: with twice
-    the batch, of those where it is known. batch_input: the input whose first size is the batch.
+    shape the program reads. sizes_read: by the name of an opaque node, for inputs of which it reads sizes alone, the
+    axes. side_outputs: outputs of the graph that the program does not return: they hold writes. output_names: what the
+    graph's outputs were called. values_given: the tensors that each fx node gave. batch: the size of the example's
+    batch. sizes: of every tensor on the example, by name; doubled_sizes: with twice the batch, of those where it is
+    known. batch_input: the input whose first size is the batch.
     """
 
     root: nn.Module

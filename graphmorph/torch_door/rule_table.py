@@ -1,8 +1,8 @@
 """The table of lowering rules: which torch modules, functions and methods become which ONNX nodes.
 
-Keys are ("module", type), ("function", callable) and ("method", name); a second rule for a key is refused. A function of
-a library that may not be there is known by its module and name. What has no rule is carried through as an opaque node.
-The folder `rules` is the support table; `supported` lists it.
+Keys are ("module", type), ("function", callable) and ("method", name); a second rule for a key is refused. A function
+of a library that may not be there is known by its module and name. What has no rule is carried through as an opaque
+node. The folder `rules` is the support table; `supported` lists it.
 """
 
 from __future__ import annotations

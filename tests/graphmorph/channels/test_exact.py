@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -13,7 +15,7 @@ PASSES = ("fold-constants", "remove-channels")
 IMAGE, TOKENS = {"x": (2, 3, 8, 8)}, {"x": (2, 5, 3)}
 
 
-def exact(text: str, weights: Weights, runtime: Runtime, *, dtype: str = "float", **options: object) -> Ran:
+def exact(text: str, weights: Weights, runtime: Runtime, *, dtype: str = "float", **options: Any) -> Ran:
     return run(build(text, weights, dtype=dtype), runtime, *PASSES, **options)
 
 

@@ -97,7 +97,8 @@ def test_a_model_that_needs_a_batch_of_one(runtime: Runtime) -> None:
 
 def test_a_model_that_accepts_larger_widths_but_not_larger_heights(runtime: Runtime) -> None:
     """Text recognition: two strides make the height less than a window; the target of y is computed."""
-    text = """g (float[N, 3, H, W] x) => (float[A, B, C] y) <int64[1] rest = {-1}, int64[1] to = {2}, int64[1] zero = {0}>
+    text = """g (float[N, 3, H, W] x) => (float[A, B, C] y)
+    <int64[1] rest = {-1}, int64[1] to = {2}, int64[1] zero = {0}>
     { a = Relu(x)  h = AveragePool<kernel_shape = [64, 1]>(a)  pool = MaxPool<kernel_shape = [1, 1]>(h)
       one = Squeeze(pool, to)  s = Shape(one)  lead = Slice(s, zero, to)  target = Concat<axis = 0>(lead, rest)
       y = Reshape(one, target) }"""

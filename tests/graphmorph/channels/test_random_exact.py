@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from hypothesis import assume, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
@@ -64,19 +64,6 @@ def outputs(graph: Graph, runtime: Runtime, shapes: InputShapes, seed: int = 0) 
     return dict(tensors_of(graph, runtime, inputs_for(graph, shapes, seed), [t.name for t in graph.outputs]))
 
 
-@settings(max_examples=100)
-@given(model=models(), draw=st.data())
-def test_what_goes_changes_no_output(model: onnx.ModelProto, draw: st.DataObject, runtime: Runtime) -> None:
-    trial = planted_model(model, draw, runtime)
-    for shapes in (STATIC, LARGER) if trial.is_free else (STATIC,):
-        expected = outputs(load(trial.model), runtime, shapes)
-        got = outputs(load(to_model(trial.result.graph)), runtime, shapes)
-        for name, array in expected.items():
-            assert np.isfinite(array).all()
-            error = np.abs(got[name] - array).max() / max(np.abs(array).max(), 1e-6)
-            assert error < TOLERANCE, (name, onnx.printer.to_text(trial.model), trial.result.passes)
-
-
 def seen(trial: Trial, runtime: Runtime, *seeds: int) -> Sequence[Arrays]:
     """What the original's sums read, on several inputs."""
     graph = load(trial.model)
@@ -102,11 +89,23 @@ def is_gone(trial: Trial, one: Planted) -> bool:
     return bool(stays.sum() == 1) or not stays[[row for row in (one.row, one.twin) if row >= 0]].all()
 
 
-@settings(max_examples=100)
-@given(model=models(), draw=st.data())
-def test_whatever_can_go_is_found(model: onnx.ModelProto, draw: st.DataObject, runtime: Runtime) -> None:
+def assert_same_outputs(trial: Trial, runtime: Runtime) -> None:
+    for shapes in (STATIC, LARGER) if trial.is_free else (STATIC,):
+        expected = outputs(load(trial.model), runtime, shapes)
+        got = outputs(load(to_model(trial.result.graph)), runtime, shapes)
+        for name, array in expected.items():
+            assert np.isfinite(array).all()
+            error = np.abs(got[name] - array).max() / max(np.abs(array).max(), 1e-6)
+            assert error < TOLERANCE, (name, onnx.printer.to_text(trial.model))
+
+
+@settings(max_examples=40)
+@given(model=models(most=8), draw=st.data())
+def test_whatever_can_go_is_found_and_changes_no_output(
+    model: onnx.ModelProto, draw: st.DataObject, runtime: Runtime
+) -> None:
     trial = planted_model(model, draw, runtime)
-    assume(trial.planted)
+    assert_same_outputs(trial, runtime)
     fine = legal(trial.analysis, trial.planted, trial.arrays, seen(trial, runtime, 1, 2, 3))
     for one, allowed in zip(trial.planted, fine, strict=True):
         if allowed:

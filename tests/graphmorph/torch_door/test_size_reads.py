@@ -17,7 +17,7 @@ CASES: dict[str, tuple[Callable[[Tensor], Any], dict[str, list[int]]]] = {
     "one size": (lambda x: x.shape[2], {"conv": [2]}),
     "a size that is asked for": (lambda x: x.size(-1), {"conv": [3]}),
     "a slice of sizes": (lambda x: x.shape[-2:][0], {"conv": [2]}),
-    "unpacked sizes": (lambda x: [n for n in x.shape][1], {"conv": [1]}),
+    "unpacked sizes": (lambda x: list(x.shape)[1], {"conv": [1]}),
     "arithmetic": (lambda x: x.shape[2] * x.size(3) + 1, {"conv": [2, 3]}),
     "several tensors": (lambda x: x.shape[2] + x.relu().shape[3], {"conv": [2], "relu": [3]}),
     "the number of elements": (lambda x: x.numel(), {"conv": [0, 1, 2, 3]}),
