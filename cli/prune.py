@@ -101,7 +101,7 @@ def remove_least(
     scope = "global" if options.pop("global_scope") else "layer"
     with ProgressBar(enabled=not shown["quiet"]) as progress:
         result = graphmorph.prune(
-            model, destination, scope=scope, criterion_seed=options["seed"], progress=progress, **options
+            model, destination, exact=False, scope=scope, criterion_seed=options["seed"], progress=progress, **options
         )
     if result.ok and plan_out is not None:
         result.plan.save(plan_out)

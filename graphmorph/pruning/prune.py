@@ -52,7 +52,9 @@ def prune(
 
 
 @overload
-def prune(model: Model, output: str | os.PathLike[str] | None = None, **options: Any) -> PruneResult: ...
+def prune(
+    model: Model, output: str | os.PathLike[str] | None = None, *, exact: Literal[False] = False, **options: Any
+) -> PruneResult: ...
 
 
 def prune(  # type: ignore[misc] # the overloads take any option, which this one then checks
