@@ -12,8 +12,15 @@ from rich.table import Table
 
 Row = dict[str, Any]
 
-#: The phases that do what Torch-Pruning's dependency build and prune do: not reading, cleaning up, proving.
-PHASES = ("sizes", "dependencies", "choosing", "removal", "materialising", "build", "prune")
+#: Analysis and rewriting; of Torch-Pruning, its dependency build and prune.
+PHASES = ("dependencies", "removal", "materialising", "build", "prune")
+
+#: What comes before: folding constants, or tracing; sizes; scores.
+PREPARATION = ("clean-up", "tracing", "sizes", "choosing")
+
+
+#: Columns of the summary, in seconds.
+TIMES = ("analysis and rewriting (median)", "most", "preparation (median)")
 
 
 def print_table(rows: Sequence[Row]) -> None:
@@ -25,10 +32,10 @@ def print_table(rows: Sequence[Row]) -> None:
         console.print(line)
 
 
-def seconds(row: Row) -> float | None:
-    """From dependencies to the smaller model; None for a trial that failed."""
+def seconds(row: Row, names: Sequence[str] = PHASES) -> float | None:
+    """Of some phases together; None for a trial that failed."""
     phases = row.get("seconds", {})
-    return sum(phases.get(name, 0.0) for name in PHASES) if phases else None
+    return sum(phases.get(name, 0.0) for name in names) if phases else None
 
 
 def comparison(rows: Sequence[Row]) -> list[str]:
@@ -44,6 +51,8 @@ def comparison(rows: Sequence[Row]) -> list[str]:
         timed = [(ours["key"], seconds(ours), seconds(other)) for ours, other in both]
         slower = [key for key, mine, other in timed if mine is not None and other is not None and mine > other / 5]
         lines.append(f"{tool}: both prune {len(both)}; more parameters left in {len(more)}: {', '.join(more)}")
+        shares = [mine / other for _, mine, other in timed if mine is not None and other]
+        lines.append(f"{tool}: median share of Torch-Pruning's time {median(shares):.3f}" if shares else f"{tool}: none")
         lines.append(f"{tool}: more than a fifth of Torch-Pruning's time in {len(slower)}: {', '.join(slower)}")
     return lines
 
@@ -73,7 +82,7 @@ def _cell(row: Row | None) -> str:
 
 def _summary(rows: Sequence[Row]) -> Table:
     table = Table(title="summary")
-    for name in ("tool", "form", "tried", "work", "left (median)", "more than half left", "seconds (median)", "most"):
+    for name in ("tool", "form", "tried", "work", "left (median)", "more than half left", *TIMES):
         table.add_column(name)
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -82,6 +91,7 @@ def _summary(rows: Sequence[Row]) -> Table:
         good = [row for row in found if "error" not in row]
         left = [row["parameters"] for row in good]
         spent = [s for row in good if (s := seconds(row)) is not None]
+        before = [s for row in good if (s := seconds(row, PREPARATION)) is not None]
         table.add_row(
             tool,
             form,
@@ -91,5 +101,6 @@ def _summary(rows: Sequence[Row]) -> Table:
             str(sum(share > 0.5 for share in left)),
             f"{median(spent):.3f}" if spent else "",
             f"{max(spent):.2f}" if spent else "",
+            f"{median(before):.3f}" if any(before) else "",
         )
     return table
