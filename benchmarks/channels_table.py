@@ -52,7 +52,8 @@ def comparison(rows: Sequence[Row]) -> list[str]:
         slower = [key for key, mine, other in timed if mine is not None and other is not None and mine > other / 5]
         lines.append(f"{tool}: both prune {len(both)}; more parameters left in {len(more)}: {', '.join(more)}")
         shares = [mine / other for _, mine, other in timed if mine is not None and other]
-        lines.append(f"{tool}: median share of Torch-Pruning's time {median(shares):.3f}" if shares else f"{tool}: none")
+        if shares:
+            lines.append(f"{tool}: median share of Torch-Pruning's time {median(shares):.3f}")
         lines.append(f"{tool}: more than a fifth of Torch-Pruning's time in {len(slower)}: {', '.join(slower)}")
     return lines
 

@@ -12,6 +12,9 @@ from graphmorph.channels.values.numbering import Numbering
 from graphmorph.channels.values.rounding import largest
 from graphmorph.channels.values.rows import equal_rows
 
+#: Bounds that are this near to each other, as a part of the value, are a constant: 1 + erf(x) for a tiny x, say.
+NARROW = 2.0**-18
+
 #: A value that rounding may change by more than this part of it (cancellation) does not count as a constant.
 LOOSE = 2.0**-7
 
@@ -44,8 +47,10 @@ def settle(
     most = np.where(np.isnan(most) | (most > reach), np.inf, most)
     wrong = least > most
     least, most = np.where(wrong, -np.inf, least), np.where(wrong, np.inf, most)
-    value = np.where((least == most) & np.isnan(value), least, value) + 0.0
     with np.errstate(invalid="ignore"):
+        middle = least / 2 + most / 2
+        narrow = np.isnan(value) & np.isfinite(middle) & (most - least <= NARROW * np.abs(middle))
+        value = np.where(narrow, middle, value) + 0.0
         spread = np.maximum(most, value) - np.minimum(least, value)
         value = np.where(np.isfinite(spread) & (spread <= LOOSE * np.abs(value)), value, np.nan)
     least, most = np.fmin(least, value), np.fmax(most, value)

@@ -111,7 +111,7 @@ def test_what_never_rises_above_a_sign_is_dead(function: str) -> None:
 def test_functions_of_two_tensors(text: str, expected: tuple[float, float]) -> None:
     weights = {
         "v": np.array([1.0, 1.0, 2.0, 3.0, 1.0, 1.5]).reshape(6, 1, 1),
-        "half": np.array(0.5),
+        "half": np.array(0.5, np.float32),
         "two": np.array(2.0),
         "c": np.arange(64).reshape(8, 8) % 3 == 0,
         "f": np.array([[[False]]]),
@@ -201,7 +201,7 @@ def test_overridable_initializers_are_inputs() -> None:
 def test_dropout_is_nothing_unless_it_trains() -> None:
     values = check(planted("y = Dropout(t)"))
     assert (values.number("y") == values.number("t")).all()
-    model = planted("y, mask = Dropout(t, half, yes)", {"half": np.array(0.5), "yes": np.array(True)})
+    model = planted("y, mask = Dropout(t, half, yes)", {"half": np.array(0.5, np.float32), "yes": np.array(True)})
     assert np.isnan(check(model, kinds=()).constant("y")).all()
 
 
@@ -229,3 +229,27 @@ def test_the_border_of_a_type() -> None:
     values = check(model, kinds=("zero",))
     assert np.isnan(constants(values, "y")[3])
     assert values.facts["y"].dtype == onnx.TensorProto.FLOAT16
+
+
+def test_a_gate_near_one_half_is_a_constant() -> None:
+    """GELU of a tiny constant, in the operators that exporters write: 1 + erf(x) is known though erf(x) is not."""
+    text = """g (float[N,3] x) => (float[N,4] y) {
+        a = MatMul(x, w)
+        b = Add(a, bias)
+        c = Div(b, root)
+        d = Erf(c)
+        e = Add(d, one)
+        f = Mul(b, e)
+        y = Mul(f, half)
+    }"""
+    weights = {
+        "w": np.array([[1.0, 0, 2, 0], [1, 0, 1, 0], [0, 0, 3, 0]], np.float32),
+        "bias": np.array([1, 1e-6, 2, -3e-7], np.float32),
+        "root": np.array(2**0.5, np.float32),
+        "one": np.array(1.0, np.float32),
+        "half": np.array(0.5, np.float32),
+    }
+    values = check(build(text, weights))
+    found = np.array(constants(values, "y"))
+    np.testing.assert_allclose(found[[1, 3]], [0.5e-6, -1.5e-7], rtol=1e-4)
+    assert np.isnan(found[[0, 2]]).all()
