@@ -58,6 +58,34 @@ def comparison(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+#: Names in the documentation, in its order.
+TITLES = {
+    "graphmorph-file": "graphmorph, ONNX file",
+    "graphmorph-module": "graphmorph, torch module",
+    "torch-pruning": "Torch-Pruning, torch module",
+    "onnxsim": "onnxsim, ONNX file",
+}
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table of docs/channels.md: public architectures only, in their static form."""
+    public = [row for row in rows if row["form"] == "static" and not row["key"].startswith("models:")]
+    lines = [
+        "| tool | works on | parameters left (median) | more than half left | analyse and rewrite, s (median, most) |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for tool, title in TITLES.items():
+        found = [row for row in public if row["tool"] == tool]
+        good = [row for row in found if "error" not in row]
+        left = [row["parameters"] for row in good]
+        spent = [s for row in good if (s := seconds(row)) is not None]
+        if good:
+            more = sum(share > 0.5 for share in left)
+            time = f"{median(spent):.3f}, {max(spent):.2f}" if tool != "onnxsim" else "-"
+            lines.append(f"| {title} | {len(good)} of {len(found)} | {median(left):.3f} | {more} | {time} |")
+    return "\n".join(lines)
+
+
 def _architectures(rows: Sequence[Row]) -> Table:
     table = Table(title="half of every group: parameters left (seconds)")
     tools = list(dict.fromkeys(row["tool"] for row in rows))

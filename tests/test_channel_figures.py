@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from benchmarks.channels_accuracy import RESULTS, table
+from benchmarks.channels_table import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,6 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 def test_the_table_of_accuracies_is_that_of_the_kept_run() -> None:
     rows = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"]
     assert table(rows) in (ROOT / "docs" / "channels.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_tools_is_that_of_the_kept_run() -> None:
+    rows = json.loads((RESULTS.parent / "channels.json").read_text(encoding="utf-8"))["trials"]
+    assert markdown(rows) in (ROOT / "docs" / "channels.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_quotes_the_kept_run() -> None:

@@ -45,9 +45,12 @@ def other_shapes(specs: Sequence[InputSpec], shapes: Shapes) -> Iterator[list[Sh
 
     What depends on values may have another size in the same shapes: these come last.
     """
+    symbols = _batch_symbols(specs)
     for key in dict.fromkeys(key for spec in specs for axis in range(len(spec.shape)) if (key := free_key(spec, axis))):
-        own = next(shapes[s.name][axis] for s in specs for axis in range(len(s.shape)) if free_key(s, axis) == key)
-        others = (own + 32, 2 * own, own + 1, own // 2)
+        spec, axis = next((s, axis) for s in specs for axis in range(len(s.shape)) if free_key(s, axis) == key)
+        own = shapes[spec.name][axis]
+        batch = _is_batch(spec, axis, symbols)
+        others = (own + 1, 2 * own, own // 2) if batch else (own + 32, 2 * own, own + 1, own // 2)
         yield [_with(specs, shapes, key, other) for other in others if other > 0]
     yield [shapes]
 
