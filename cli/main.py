@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -11,6 +10,7 @@ import click
 
 from graphmorph.cli.failures import exit_code_of
 from graphmorph.cli.lazy_group import Entry, LazyGroup
+from graphmorph.collector import rare_collections
 
 HELP = """Rewrite neural network graphs, and prove every rewrite.
 
@@ -18,9 +18,6 @@ HELP = """Rewrite neural network graphs, and prove every rewrite.
 Exit codes: 0 ok or equal, 1 different (the proof failed), 2 could not
 (bad file, bad usage, inconclusive), 3 --check: not in deploy form.
 """
-
-#: Allocations before a collection, by generation. With Python's own a quarter of the time goes into finding nothing.
-COLLECT_AFTER = (20_000, 10, 10)
 
 ENTRIES = {
     "fuse": Entry("graphmorph.cli.fuse", "fuse", "From a training-form model to a proven deploy form."),
@@ -66,6 +63,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> NoReturn:
-    """Console script. The garbage collector would walk a large graph over and over, none of which is garbage."""
-    gc.set_threshold(*COLLECT_AFTER)
-    sys.exit(run())
+    """Console script."""
+    with rare_collections():
+        sys.exit(run())

@@ -160,7 +160,9 @@ class PruneJob:
         with self._phase("choosing"):
             chosen = choose(analysis, settings.wanted, settings.criterion, self._calibrate(graph))
         capturing = self._capturing(graph) if settings.repair else None
-        return removal_of(chosen, graph, self._phase, self.runtime, capturing)
+        removal = removal_of(chosen, graph, self._phase, self.runtime, capturing)
+        self.seconds["removal"] = self.seconds.get("removal", 0.0) + sum(one.seconds for one in removal.run.passes)
+        return removal
 
     def _capturing(self, graph: Graph) -> Capturing:
         """Streams the calibration data through a graph."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from graphmorph.channels.analysis import analyse
 from graphmorph.channels.probing import probe_sizes
 from graphmorph.channels.walls import walls
+from graphmorph.collector import rare_collections
 from graphmorph.errors import GraphmorphError, TraceWarning, VerificationError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
@@ -69,7 +70,7 @@ class ModulePruneJob:
             VerificationError: the smaller module is not the masked original.
             GraphmorphError: something failed, or nothing could be compared.
         """
-        with Runtime(role="facts") as self.runtime:
+        with rare_collections(), Runtime(role="facts") as self.runtime:
             removal = self._removal()
             with self._phase("proof"):
                 proof = self._proof(removal) if self.verify else None
@@ -122,7 +123,9 @@ class ModulePruneJob:
         with self._phase("choosing"):
             chosen = choose(analysis, settings.wanted, settings.criterion, self._calibrate(graph))
         capturing = self._capturing(self._traced()) if settings.repair else None
-        return removal_of(chosen, graph, self._phase, self.runtime, capturing)
+        removal = removal_of(chosen, graph, self._phase, self.runtime, capturing)
+        self.seconds["removal"] = self.seconds.get("removal", 0.0) + sum(one.seconds for one in removal.run.passes)
+        return removal
 
     def _capturing(self, graph: Graph) -> Capturing:
         from graphmorph.torch_door.capturing import capture_module

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from graphmorph.channels.criteria import Criterion
 from graphmorph.channels.criteria.criterion import Aggregation, CriterionName, Members
+from graphmorph.collector import rare_collections
 from graphmorph.destination import target_of
 from graphmorph.errors import UsageError
 from graphmorph.graph import Graph
@@ -183,7 +184,7 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
     if example_inputs is not None or leaf_modules:
         raise UsageError("example_inputs and leaf_modules are for torch modules; an ONNX file is proven on inputs=")
     target = target_of(model, output, in_place=in_place)
-    with ExitStack() as stack:
+    with rare_collections(), ExitStack() as stack:
         job = PruneJob(
             model,
             target,

@@ -50,7 +50,7 @@ def removal_of(
         oracle = masked(chosen.analysis, chosen.kept)
     with phase("repair"):
         fitted = fits(chosen, capturing) if capturing is not None else []
-    with phase("removal"):
+    with phase("removal and summary"):
         run = PassManager([registry.create(REMOVE, {"chosen": chosen})], runtime=runtime).run(graph)
     if chosen.units.size and not run.journal.modified:
         failed = [refusal.reason for one in run.passes for refusal in one.refusals if "keeps its" not in refusal.reason]
