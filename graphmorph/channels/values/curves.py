@@ -22,7 +22,8 @@ class Curve:
 
     relative, absolute: how far a runtime's values may be off. low, high: its range, rounded values included. sign: it
     has the sign of its argument, exactly, or is 0. loose: but left of 0 rounding may change the sign. step: it jumps,
-    so that rounding of the argument may matter. domain: below it the function is NaN.
+    so that rounding of the argument may matter. domain: below it the function is NaN. gated: the argument times an
+    approximated gate, so that what it is off near 0 is a part of the argument.
     """
 
     value: Callable[[Float64], Float64]
@@ -35,6 +36,7 @@ class Curve:
     loose: bool = False
     step: bool = False
     domain: float = -float(np.finfo(np.float64).max)
+    gated: bool = False
 
     def bounds(self, low: Float64, high: Float64, dtype: int | None) -> tuple[Float64, Float64]:
         """Bounds of the function's values on an interval."""
@@ -59,7 +61,8 @@ class Curve:
             return np.zeros_like(value)
         coarse = max(1.0, unit(dtype) * 2.0**24)
         size = np.where(np.isfinite(value), np.abs(value), 0.0)
-        found: Float64 = coarse * (self.relative * size + self.absolute * (1 + reach)) + tiny(dtype)
+        off = self.absolute * (reach if self.gated else 1 + reach)
+        found: Float64 = coarse * (self.relative * size + off) + tiny(dtype)
         return found
 
 
@@ -76,9 +79,10 @@ def approximated(
     turn: float | None = None,
     sign: bool = False,
     loose: bool = False,
+    gated: bool = False,
 ) -> Curve:
     """A function that runtimes approximate."""
-    return Curve(value, turn, APPROXIMATE, ABSOLUTE, low, high, sign, loose)
+    return Curve(value, turn, APPROXIMATE, ABSOLUTE, low, high, sign, loose, gated=gated)
 
 
 def _gelu(x: Float64) -> Float64:
@@ -116,13 +120,13 @@ CURVES: dict[str, Curve] = {
     "Ceil": Curve(np.ceil, step=True),
     "Round": Curve(np.round, step=True),
     "Sign": Curve(np.sign, sign=True, step=True),
-    "Mish": approximated(_mish, low=-0.32, turn=-1.1924, sign=True),
+    "Mish": approximated(_mish, low=-0.32, turn=-1.1924, sign=True, gated=True),
 }
 
 #: x (1 + erf(x / sqrt 2)) / 2: an approximated erf may be less than -1.
-GELU = approximated(_gelu, low=-0.18, turn=-0.7518, sign=True, loose=True)
-GELU_TANH = approximated(_gelu_tanh, low=-0.18, turn=-0.7525, sign=True, loose=True)
-SILU = approximated(_silu, low=-0.29, turn=-1.2785, sign=True)
+GELU = approximated(_gelu, low=-0.18, turn=-0.7518, sign=True, loose=True, gated=True)
+GELU_TANH = approximated(_gelu_tanh, low=-0.18, turn=-0.7525, sign=True, loose=True, gated=True)
+SILU = approximated(_silu, low=-0.29, turn=-1.2785, sign=True, gated=True)
 
 
 def elu(alpha: float) -> Curve:

@@ -253,3 +253,20 @@ def test_a_gate_near_one_half_is_a_constant() -> None:
     found = np.array(constants(values, "y"))
     np.testing.assert_allclose(found[[1, 3]], [0.5e-6, -1.5e-7], rtol=1e-4)
     assert np.isnan(found[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("gelu", ["Gelu(b)", 'Gelu<approximate="tanh">(b)'])
+def test_gelu_of_a_tiny_constant_is_a_constant(gelu: str) -> None:
+    """What a gate is off is a part of the argument: it does not hide the value near 0."""
+    text = f"""g (float[N,3] x) => (float[N,4] y) {{
+        a = MatMul(x, w)
+        b = Add(a, bias)
+        y = {gelu}
+    }}"""
+    weights = {
+        "w": np.array([[1.0, 0, 2, 0], [1, 0, 1, 0], [0, 0, 3, 0]], np.float32),
+        "bias": np.array([1, 1e-6, 2, -3e-7], np.float32),
+    }
+    found = np.array(constants(check(build(text, weights, opset=20)), "y"))
+    np.testing.assert_allclose(found[[1, 3]], [0.5e-6, -1.5e-7], rtol=1e-4)
+    assert np.isnan(found[[0, 2]]).all()
