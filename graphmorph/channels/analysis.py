@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graphmorph.channels import rules
 from graphmorph.channels.components import Components
-from graphmorph.channels.constants import OpenSlot, Slot, Use
+from graphmorph.channels.constants import OpenSlot, Slot, Use, node_key
 from graphmorph.channels.elements import WALL, Axes, Choice, Elements, Read, Reason
 from graphmorph.channels.groups import Group, find_groups
 from graphmorph.channels.sharing import uses_apart
@@ -68,7 +68,7 @@ class Analysis:
         """The axes of an input of a node, variable or constant; None where nothing is known of it."""
         tensor = node.inputs[index]
         if isinstance(tensor, gs.Constant):
-            slot = self.slot_of.get(Use(_key(node), index))
+            slot = self.slot_of.get(Use(node_key(node), index))
             return slot.axes if slot is not None else None
         return self.axes.get(tensor.name)
 
@@ -79,10 +79,6 @@ def analyse(facts: Facts, sizes: Sizes) -> Analysis:
     sizes: of every tensor, in one run; a node whose sizes are not known is a wall.
     """
     return _Walk(facts, sizes).run()
-
-
-def _key(node: gs.Node) -> str:
-    return str(next((t.name for t in node.outputs if t.name), node.name))
 
 
 class _Walk:
@@ -133,7 +129,7 @@ class _Walk:
 
     def _operands(self, node: gs.Node) -> list[Axes | OpenSlot | None]:
         found: list[Axes | OpenSlot | None] = []
-        key = _key(node)
+        key = node_key(node)
         for index, tensor in enumerate(node.inputs):
             if not tensor.name:
                 found.append(())

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import onnx_graphsurgeon as gs
+
 from graphmorph.channels.elements import Axes, Axis, Elements
+
+
+def node_key(node: gs.Node) -> str:
+    """What a node is known by: its first output that has a name."""
+    return str(next((t.name for t in node.outputs if t.name), node.name))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import onnx_graphsurgeon as gs
 
-from graphmorph.channels.constants import Use
+from graphmorph.channels.constants import Use, node_key
 from graphmorph.facts import Facts, Reader
 from graphmorph.graph import constant_array
 
@@ -33,8 +33,7 @@ def uses_apart(facts: Facts) -> Iterator[tuple[str, tuple[Use, ...]]]:
 
 
 def _use(reader: Reader) -> Use:
-    name = next((t.name for t in reader.node.outputs if t.name), reader.node.name)
-    return Use(str(name), reader.index)
+    return Use(node_key(reader.node), reader.index)
 
 
 def _by_chance(constant: gs.Constant) -> bool:

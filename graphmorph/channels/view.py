@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from graphmorph.channels.constants import OpenSlot
+from graphmorph.channels.constants import OpenSlot, node_key
 from graphmorph.channels.elements import Axes, Axis, Choice, Elements, Option, Read, ReadKind, Reason
 from graphmorph.channels.sizes import Sizes
 from graphmorph.facts import Facts
@@ -35,7 +35,7 @@ class View:
 
     @property
     def name(self) -> str:
-        return str(next((t.name for t in self.node.outputs if t.name), self.node.name))
+        return node_key(self.node)
 
     @property
     def opset(self) -> int:

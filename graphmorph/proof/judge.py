@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from graphmorph.errors import ModelRunError, RuntimeCrashError, UsageError
+from graphmorph.errors import ModelRunError, RuntimeCrashError
+from graphmorph.proof.accuracy import share_right
 from graphmorph.proof.compare import elementwise, is_discrete
 from graphmorph.proof.inputs import jitter
 from graphmorph.proof.localise import first_difference
@@ -266,15 +267,7 @@ class Judge:
         if self._options.labels is None:
             return None
         labels = np.asarray(self._options.labels).ravel()
-        return {"before": _share_right(self._reference.off, labels), "after": _share_right(off, labels)}
-
-
-def _share_right(outputs: Sequence[Mapping[str, np.ndarray]], labels: np.ndarray) -> float:
-    first = next(iter(outputs[0]))
-    picked = np.concatenate([case[first].astype(np.float64).argmax(axis=-1).ravel() for case in outputs])
-    if picked.shape != labels.shape:
-        raise UsageError(f"{labels.size} labels were given for {picked.size} rows of output {first}")
-    return float(np.mean(picked == labels))
+        return {"before": share_right(self._reference.off, labels), "after": share_right(off, labels)}
 
 
 def _is_numeric_failure(report: OutputReport) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphmorph.errors import UsageError
 from graphmorph.proof import ProofOptions
+from graphmorph.proof.accuracy import share_right
 from graphmorph.proof.reference import ReferenceRun, run_model, run_reference
 from graphmorph.runtime import Runtime
 
@@ -117,7 +117,7 @@ class Original:
         if self._options.labels is None:
             return None
         labels = np.asarray(self._options.labels).ravel()
-        before, after = (_share_right(outputs, labels) for outputs in (self._run.off, got))
+        before, after = (share_right(outputs, labels) for outputs in (self._run.off, got))
         return Accuracy(before, after, int(labels.size))
 
 
@@ -128,14 +128,6 @@ def changes(expected: Sequence[Outputs], got: Sequence[Outputs]) -> tuple[Output
         for name, array in before.items():
             sums[name].add(array, after[name])
     return tuple(one.change(name) for name, one in sums.items())
-
-
-def _share_right(outputs: Sequence[Outputs], labels: NDArray[Any]) -> float:
-    first = next(iter(outputs[0]))
-    picked = np.concatenate([one[first].astype(np.float64).argmax(axis=-1).ravel() for one in outputs])
-    if picked.shape != labels.shape:
-        raise UsageError(f"{labels.size} labels were given for {picked.size} rows of output {first}")
-    return float(np.mean(picked == labels))
 
 
 class _Sums:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from graphmorph.channels.constants import node_key
 from graphmorph.channels.sizes import Sizes
 from graphmorph.channels.values.attributes import hashable
 from graphmorph.channels.values.constant_facts import element_type, fact_of_constant
@@ -33,7 +34,7 @@ class View:
 
     @property
     def name(self) -> str:
-        return str(next((t.name for t in self.node.outputs if t.name), self.node.name))
+        return node_key(self.node)
 
     @property
     def operation(self) -> tuple[Hashable, ...]:
