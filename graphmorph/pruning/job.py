@@ -134,22 +134,22 @@ class PruneJob:
     def _removal(self) -> Removal:
         """The removal that was asked for, or the largest whose outputs change by no more than was allowed."""
         if self.settings.max_error is None:
-            return self._remove(self.settings, self.graph)
+            return self._remove(self.settings, self.graph, proven=self.verify)
 
         def error_at(ratio: float) -> float:
-            tried = self._remove(self.settings.at(ratio), self.graph.copy())
+            tried = self._remove(self.settings.at(ratio), self.graph.copy(), proven=False)
             return self._measured(tried).relative_error
 
         ratio = largest_ratio(error_at, self.settings.max_error, self.progress)
         self.notes.append(f"the largest ratio whose outputs change by at most {self.settings.max_error:g}: {ratio:g}")
-        return self._remove(self.settings.at(ratio), self.graph)
+        return self._remove(self.settings.at(ratio), self.graph, proven=self.verify)
 
     def _measured(self, removal: Removal) -> Change:
         assert self.measured_by is not None
         with stage(removal.run.graph, self.folder / "tried.onnx") as tried:
             return self.measured_by.change(tried.path)
 
-    def _remove(self, settings: PruneSettings, graph: Graph) -> Removal:
+    def _remove(self, settings: PruneSettings, graph: Graph, *, proven: bool) -> Removal:
         """Edits `graph`."""
         oracle = Oracle(self.runtime)
         facts = Facts(graph, Shapes(oracle, graph), oracle=oracle)
@@ -160,7 +160,7 @@ class PruneJob:
         with self._phase("choosing"):
             chosen = choose(analysis, settings.wanted, settings.criterion, self._calibrate(graph))
         capturing = self._capturing(graph) if settings.repair else None
-        removal = removal_of(chosen, graph, self._phase, self.runtime, capturing)
+        removal = removal_of(chosen, graph, self._phase, self.runtime, capturing, proven=proven)
         self.seconds["removal"] = self.seconds.get("removal", 0.0) + sum(one.seconds for one in removal.run.passes)
         return removal
 
@@ -180,6 +180,7 @@ class PruneJob:
 
     def _proof(self, removal: Removal) -> Proof:
         """The smaller model against the original with the removed channels masked."""
+        assert removal.oracle is not None
         path = self.folder / "masked.onnx"
         save(removal.oracle, path)
         with stage(removal.run.graph, self.folder / "removed.onnx") as removed:

@@ -106,16 +106,16 @@ class ModulePruneJob:
         """The removal that was asked for, or the largest whose outputs change by no more than was allowed."""
         allowed = self.settings.max_error
         if allowed is None:
-            return self._remove(self.settings)
+            return self._remove(self.settings, proven=self.verify)
 
         def error_at(ratio: float) -> float:
-            return self._change(self._made(self._remove(self.settings.at(ratio)))).relative_error
+            return self._change(self._made(self._remove(self.settings.at(ratio), proven=False))).relative_error
 
         ratio = largest_ratio(error_at, allowed, lambda what, done, total: None)
         self.notes = [f"the largest ratio whose outputs change by at most {allowed:g}: {ratio:g}"]
-        return self._remove(self.settings.at(ratio))
+        return self._remove(self.settings.at(ratio), proven=self.verify)
 
-    def _remove(self, settings: PruneSettings) -> Removal:
+    def _remove(self, settings: PruneSettings, *, proven: bool) -> Removal:
         graph = self._traced()
         facts = Facts(graph, TracedShapes(graph), oracle=Oracle(self.runtime))
         with self._phase("dependencies"):
@@ -123,7 +123,7 @@ class ModulePruneJob:
         with self._phase("choosing"):
             chosen = choose(analysis, settings.wanted, settings.criterion, self._calibrate(graph))
         capturing = self._capturing(self._traced()) if settings.repair else None
-        removal = removal_of(chosen, graph, self._phase, self.runtime, capturing)
+        removal = removal_of(chosen, graph, self._phase, self.runtime, capturing, proven=proven)
         self.seconds["removal"] = self.seconds.get("removal", 0.0) + sum(one.seconds for one in removal.run.passes)
         return removal
 
@@ -156,6 +156,7 @@ class ModulePruneJob:
         from graphmorph.torch_door import materialise
         from graphmorph.torch_door.module_proof import prove_module
 
+        assert removal.oracle is not None
         options = self.proof
         proof = prove_module(
             materialise(removal.oracle),

@@ -31,23 +31,29 @@ class Removal:
     were fitted for it."""
 
     chosen: Chosen
-    oracle: Graph
+    oracle: Graph | None
     run: RunResult
     fits: Sequence[Fit] = ()
 
 
 def removal_of(
-    chosen: Chosen, graph: Graph, phase: Phase, runtime: Runtime, capturing: Capturing | None = None
+    chosen: Chosen,
+    graph: Graph,
+    phase: Phase,
+    runtime: Runtime,
+    capturing: Capturing | None = None,
+    *,
+    proven: bool = True,
 ) -> Removal:
     """Remove what was chosen from the graph that was analysed; edits it.
 
-    capturing: fit the layers that lose inputs to what is captured of the original.
+    capturing: fit the layers that lose inputs to what is captured of the original. proven: make the oracle as well.
 
     Raises:
         RefusedError: a node states a size in a way that cannot be rewritten, or the oracle cannot be made.
     """
     with phase("masking"):
-        oracle = masked(chosen.analysis, chosen.kept)
+        oracle = masked(chosen.analysis, chosen.kept) if proven else None
     with phase("repair"):
         fitted = fits(chosen, capturing) if capturing is not None else []
     with phase("removal and summary"):
