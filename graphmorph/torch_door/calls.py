@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import fx, nn
@@ -55,6 +55,13 @@ def call_of(root: nn.Module, node: fx.Node) -> Call:
     """The call that a node of a program on `root` makes."""
     module = root.get_submodule(str(node.target)) if node.op == "call_module" else None
     return Call(node.op, node.target, node.args, node.kwargs, module)
+
+
+def put(call: Call, place: int, name: str, value: Any) -> Call:
+    """The same call with another value for an argument, wherever that is given."""
+    if name in call.kwargs or place >= len(call.args):
+        return replace(call, kwargs={**call.kwargs, name: value})
+    return replace(call, args=(*call.args[:place], value, *call.args[place + 1 :]))
 
 
 def _own_lists(value: Any) -> Any:

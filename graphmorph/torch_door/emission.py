@@ -40,6 +40,7 @@ class Emission:
         self._accesses: dict[str, fx.Node] = {}
         self._tensor_paths: dict[str, str] = {}
         self._heir_paths: dict[tuple[str, bool], str] = {}
+        self._paths_by_tensor: dict[int, str] = {}
         self._places: dict[str, torch.Tensor] = {}
         self._held: list[Any] = []
 
@@ -71,7 +72,7 @@ class Emission:
         path = self._tensor_paths.get(constant.name)
         if path is None:
             path = self._tensor_paths[constant.name] = self.paths.free(constant.name.replace(".", "_"), replaces=False)
-            self.tensors[path] = self.state.new_state(constant) if trained else self.state.tensor(constant, False)
+            self._put_tensor(path, self.state.new_state(constant) if trained else self.state.tensor(constant, False))
             source = self.state.replaced(constant)
             if source is not None:
                 self._places[path] = source
@@ -83,12 +84,16 @@ class Emission:
         path = self._heir_paths.get(key)
         if path is None:
             tensor = self.state.inherited(heir)
-            path = next((known for known, other in self.tensors.items() if other is tensor), None)
+            path = self._paths_by_tensor.get(id(tensor))
             path = path or self.paths.free(heir.constant.name.replace(".", "_"), replaces=False)
             self._heir_paths[key] = path
-            self.tensors[path] = tensor
+            self._put_tensor(path, tensor)
             self._places[path] = heir.source
         return self.attribute(path)
+
+    def _put_tensor(self, path: str, tensor: torch.Tensor) -> None:
+        self.tensors[path] = tensor
+        self._paths_by_tensor.setdefault(id(tensor), path)
 
     def take_places(self, read: set[int]) -> None:
         """New tensors get the paths of those that they were made from, where nothing reads those any more.

@@ -20,6 +20,7 @@ class FreePaths:
         self.record = record
         self.kept = kept
         self.taken: set[str] = set()
+        self._above_taken: set[str] = set()
         self.leaves, self._containers = _paths_of(record)
         self._dissolved: set[str] = set()
 
@@ -35,6 +36,7 @@ class FreePaths:
             count += 1
             path = f"{wanted}_{count}"
         self.taken.add(path)
+        self._above_taken |= above(path)
         return path
 
     def _outside_leaves(self, path: str) -> str:
@@ -54,7 +56,7 @@ class FreePaths:
         return path in self._containers or not self._exists(path)
 
     def _is_free(self, path: str, replaces: bool) -> bool:
-        if path in self.taken or path in self.kept or any(other.startswith(f"{path}.") for other in self.taken):
+        if path in self.taken or path in self.kept or path in self._above_taken:
             return False
         return (replaces and self._goes(path)) or not self._exists(path)
 
@@ -78,8 +80,12 @@ def _paths_of(record: TraceRecord | None) -> tuple[set[str], set[str]]:
         return set(), set()
     leaves = {str(site.fx_node.target) for site in record.sites if site.fx_node.op == "call_module"}
     accessed = {str(node.target) for node in record.fx_graph.nodes if node.op == "get_attr"}
-    above = {path.rsplit(".", count)[0] for path in leaves | accessed for count in range(1, path.count(".") + 1)}
-    return leaves, above - leaves
+    return leaves, set().union(*(above(path) for path in leaves | accessed)) - leaves
+
+
+def above(path: str) -> set[str]:
+    """The paths of everything that holds what lies at a path, but for the root."""
+    return {path.rsplit(".", count)[0] for count in range(1, path.count(".") + 1)}
 
 
 def _attribute(root: nn.Module, path: str) -> Any:

@@ -199,4 +199,10 @@ def _same_constant(tensor: gs.Tensor, record: TraceRecord) -> bool:
         if isinstance(values, ParameterValues):
             return values.source is known.source and values.transposed == known.transposed
         return source_of(tensor, known) is not None
-    return np.array_equal(np.asarray(tensor._values), record.literals[tensor.name])
+    return is_same_literal(tensor, tensor.name, record)
+
+
+def is_same_literal(tensor: gs.Tensor, name: str, record: TraceRecord) -> bool:
+    """Whether a tensor is a constant of the program's own that was traced under a name."""
+    same = isinstance(tensor, gs.Constant) and tensor.name == name
+    return same and np.array_equal(np.asarray(tensor._values), record.literals[name])

@@ -64,7 +64,7 @@ class Materialiser:
         self.emission = Emission(graph, self.record, kept)
         self.arguments = Arguments(self.emission, self.record, self.resized)
         self.outputs = self._current_outputs()
-        whole = {id(node) for site in self.intact for node in site.nodes}
+        whole = {id(node) for site in self.intact if not site.heirs for node in site.nodes}
         self.remade = {t.name for node in graph.nodes if id(node) not in whole for t in node.outputs}
 
     def _sites(self) -> list[IntactSite]:

@@ -93,7 +93,13 @@ def composed(slices: Iterable[Slice], shape: Sequence[int]) -> tuple[Slice, ...]
     """Slices of a tensor of some shape, one after the other, as at most one for each axis; those of everything go."""
     taken: dict[int, tuple[int, ...]] = {}
     for one in slices:
-        before = taken.get(one.axis, tuple(range(shape[one.axis])))
-        taken[one.axis] = tuple(NEW if entry == NEW else before[entry] for entry in one.taken)
-    whole = {axis for axis, entries in taken.items() if entries == tuple(range(shape[axis]))}
+        before = taken.get(one.axis)
+        taken[one.axis] = (
+            one.taken if before is None else tuple(NEW if entry == NEW else before[entry] for entry in one.taken)
+        )
+    whole = {axis for axis, entries in taken.items() if _is_everything(entries, shape[axis])}
     return tuple(Slice(axis, taken[axis]) for axis in sorted(taken) if axis not in whole)
+
+
+def _is_everything(entries: Sequence[int], size: int) -> bool:
+    return len(entries) == size and all(entry == place for place, entry in enumerate(entries))

@@ -16,7 +16,7 @@ import torch
 from torch import fx
 from torch.nn import functional as F
 
-from graphmorph.torch_door.calls import Call
+from graphmorph.torch_door.calls import Call, put
 from graphmorph.torch_door.record import Site
 from graphmorph.torch_door.resized_values import Names, ResizedValues, Sizes
 from graphmorph.torch_door.trees import tensors_of
@@ -83,13 +83,6 @@ def _with_traced_numbers(call: Call, around: Surroundings) -> Call | None:
     return replace(call, args=args, kwargs=kwargs)
 
 
-def _put(call: Call, place: int, name: str, value: Any) -> Call:
-    """The same call with another value for an argument, wherever that is given."""
-    if name in call.kwargs or place >= len(call.args):
-        return replace(call, kwargs={**call.kwargs, name: value})
-    return replace(call, args=(*call.args[:place], value, *call.args[place + 1 :]))
-
-
 def _result_sizes_written(call: Call, around: Surroundings) -> Call | None:
     """Reshapes and expansions name every size of the result: those that are right stay, the others are written down."""
     listed = len(call.args) == 2 and isinstance(call.args[1], list | tuple)
@@ -119,19 +112,19 @@ def _normalised(call: Call, around: Surroundings) -> Call | None:
     """The last sizes of the input."""
     shape = call.args[1] if len(call.args) > 1 else call.kwargs.get("normalized_shape")
     count = len(shape) if isinstance(shape, list | tuple) else 1
-    return _put(call, 1, "normalized_shape", around.argument_sizes(call.args[0])[-count:])
+    return put(call, 1, "normalized_shape", around.argument_sizes(call.args[0])[-count:])
 
 
 def _regrouped(call: Call, around: Surroundings) -> Call | None:
     """As many groups as the instance norm in the middle has channels."""
     norm = around.first("InstanceNormalization")
-    return None if norm is None else _put(call, 1, "num_groups", int(norm.inputs[1].shape[0]))
+    return None if norm is None else put(call, 1, "num_groups", int(norm.inputs[1].shape[0]))
 
 
 def _convolved(call: Call, around: Surroundings) -> Call | None:
     """The groups of the convolution."""
     node = around.first("Conv") or around.first("ConvTranspose")
-    return None if node is None else _put(call, 6, "groups", int(node.attrs.get("group", 1)))
+    return None if node is None else put(call, 6, "groups", int(node.attrs.get("group", 1)))
 
 
 def _attended(call: Call, around: Surroundings) -> Call | None:

@@ -16,6 +16,7 @@ from torch import nn
 
 from graphmorph.graph import Graph
 from graphmorph.torch_door.calls import Call, call_of
+from graphmorph.torch_door.followed_calls import followed_or_none
 from graphmorph.torch_door.intact import (
     Heir,
     IntactSite,
@@ -43,17 +44,19 @@ def resized_sites(graph: Graph, record: TraceRecord, values: ResizedValues) -> l
 
 def _kept(present: PresentSite, record: TraceRecord, values: ResizedValues) -> IntactSite | None:
     intact, site = intact_or_none(present, record), present.site
-    doubtful = intact is None or _depends_on_sizes(present, values)
-    opaque = any(node.domain == DOMAIN for node in present.nodes)
-    if opaque or not (doubtful or any(values.is_open(t.name) for t in tensors_of(site.result))):
+    sized = _depends_on_sizes(present, values)
+    learns = any(values.is_open(t.name) for t in tensors_of(site.result))
+    if any(node.domain == DOMAIN for node in present.nodes) or (intact is not None and not sized and not learns):
         return intact
+    if not sized and not learns and (followed := followed_or_none(present, record)) is not None:
+        return followed
     renamed = renamed_inputs(present, record)
     module = call_of(record.root, site.fx_node).module
     translated = type(module) in TRANSLATED and len(site.nodes) <= (2 if isinstance(module, nn.Linear) else 1)
     if renamed is None or present.is_read_inside or (translated and intact is None):
         return None
     found = _Attempts(Surroundings(site, present.nodes, values, renamed), record).kept()
-    return found if doubtful else found or intact
+    return found if intact is None or sized else found or intact
 
 
 def _depends_on_sizes(present: PresentSite, values: ResizedValues) -> bool:
