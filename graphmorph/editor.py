@@ -10,10 +10,11 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
+from graphmorph.entries import entries
 from graphmorph.errors import GraphError, RefusedError
 from graphmorph.facts import Dimension, Facts
 from graphmorph.graph import Graph, constant_array
-from graphmorph.journal import NEW, ConstantEdit, Journal, Slice
+from graphmorph.journal import ConstantEdit, Journal, Slice
 from graphmorph.names import NameAllocator
 from graphmorph.onnx_door import add_constant
 from graphmorph.runtime.protocol import TensorFacts
@@ -141,17 +142,15 @@ class Editor:
             GraphError: a slice asks for entries that the old constant does not have.
             RefusedError: where a value leaves the range of the type.
         """
-        values = constant_array(constant)
         if exact is not None:
-            values = _rounded(exact, values.dtype)
+            values = np.asarray(_rounded(exact, np.dtype(constant.dtype)), order="C")
+        elif any(one.has_new for one in slices):
+            raise GraphError(f"{self.rewrite} takes new entries of {constant.name}, which has none")
         else:
-            for one in slices:
-                if NEW in one.taken:
-                    raise GraphError(f"{self.rewrite} takes new entries of {constant.name}, which has none")
-                values = values.take(one.taken, axis=one.axis)
+            values = entries(constant, slices)
         fresh = self._named_after(constant.name, takes_over)
         self._note(fresh, (constant.name,), slices)
-        return add_constant(self.graph, fresh, np.asarray(values, order="C"))
+        return add_constant(self.graph, fresh, values)
 
     def _named_after(self, name: str, takes_over: bool) -> str:
         if takes_over:

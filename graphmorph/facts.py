@@ -36,8 +36,9 @@ class Reader:
 
 def subgraphs(node: gs.Node) -> Iterable[gs.Graph]:
     """All graphs inside a node's attributes, however deep. Few nodes have any, and gs takes long to say so."""
-    if any(isinstance(value, gs.Graph) for value in node.attrs.values()):
-        return cast("Iterable[gs.Graph]", node.subgraphs(recursive=True))
+    for value in node.attrs.values():
+        if isinstance(value, gs.Graph):
+            return cast("Iterable[gs.Graph]", node.subgraphs(recursive=True))
     return ()
 
 

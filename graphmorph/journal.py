@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 #: An entry of `Slice.taken` that no entry of the old constant became.
 NEW = -1
@@ -14,6 +18,16 @@ class Slice:
 
     axis: int
     taken: tuple[int, ...]
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """The same, to index arrays with."""
+        return np.array(self.taken, np.int64)
+
+    @cached_property
+    def has_new(self) -> bool:
+        """Whether some entries are new."""
+        return bool((self.places == NEW).any())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from math import prod
 
 import onnx_graphsurgeon as gs
@@ -33,7 +34,13 @@ def summarise(facts: Facts) -> ModelSummary:
 
 def is_parameter(constant: gs.Constant) -> bool:
     """Whether a constant is made of floating-point numbers, rather than of shapes and indices."""
-    return "float" in str(constant.dtype)
+    return _is_float(constant.dtype)
+
+
+@lru_cache(maxsize=64)
+def _is_float(dtype: object) -> bool:
+    """What a type is called is slow to say, and there are few of them."""
+    return "float" in str(dtype)
 
 
 def parameters_of(nodes: list[gs.Node]) -> int:

@@ -12,7 +12,10 @@ from graphmorph.channels.elements import Axes, Axis, Elements
 
 def node_key(node: gs.Node) -> str:
     """What a node is known by: its first output that has a name."""
-    return str(next((t.name for t in node.outputs if t.name), node.name))
+    for tensor in node.outputs:
+        if tensor.name:
+            return str(tensor.name)
+    return str(node.name)
 
 
 @dataclass(frozen=True)

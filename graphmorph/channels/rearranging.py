@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -48,8 +49,9 @@ def rearrange(
     _slice(analysis, arrangement, constants, new_values or {})
     constants.make(editor)
     for name, axes in analysis.axes.items():
-        if arrangement.changes(axes):
-            editor.resize(analysis.facts.tensors[name], _new_sizes(name, axes, analysis, arrangement))
+        sizes = _new_sizes(name, axes, analysis, arrangement)
+        if sizes:
+            editor.resize(analysis.facts.tensors[name], sizes)
 
 
 def obstacle(analysis: Analysis, arrangement: Arrangement) -> str | None:
@@ -98,37 +100,45 @@ def taken(
 
 def _changes(node: gs.Node, analysis: Analysis, arrangement: Arrangement) -> bool:
     """Whether something that a node reads or gives gains or loses elements."""
-    known = [analysis.operand(node, index) for index in range(len(node.inputs))]
-    known += [analysis.axes.get(tensor.name) for tensor in node.outputs]
-    return any(axes is not None and arrangement.changes(axes) for axes in known)
+    given = (analysis.axes.get(tensor.name) for tensor in node.outputs)
+    read = (analysis.operand(node, index) for index in range(len(node.inputs)))
+    return any(axes is not None and arrangement.changes(axes) for axes in chain(given, read))
 
 
 def _slice(
     analysis: Analysis, arrangement: Arrangement, constants: NewConstants, new_values: Mapping[Slot, NewValues]
 ) -> None:
-    nodes = {str(t.name): node for node in analysis.facts.order for t in node.outputs}
+    producer = analysis.facts.producer
     for slot in analysis.slots:
         new = new_values.get(slot)
         part = Part(_slices(slot, arrangement, new), None if new is None else Values(new.values))
         if part.slices or new is not None:
             for use in slot.uses:
-                constants.want(nodes[use.node], use.index, part)
+                constants.want(producer[use.node], use.index, part)
 
 
 def _slices(slot: Slot, arrangement: Arrangement, new: NewValues | None) -> tuple[Slice, ...]:
     """What is taken along each axis that changes; along the first where none does, but values do: they follow then."""
-    found = []
-    for axis, ids in enumerate(slot.axes):
-        places, fresh = arrangement.of(ids), None if new is None else new.fresh.get(axis)
-        if places is None and (fresh is not None or (new is not None and axis == 0)):
-            places = np.arange(slot.shape[axis])
-        if places is not None:
-            found.append(Slice(axis, tuple((places if fresh is None else np.where(fresh, NEW, places)).tolist())))
-    return tuple(found)
+    found = (
+        arrangement.slice_of(ids, axis) if new is None else _slice_of_new(slot, axis, arrangement, new)
+        for axis, ids in enumerate(slot.axes)
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _slice_of_new(slot: Slot, axis: int, arrangement: Arrangement, new: NewValues) -> Slice | None:
+    places, fresh = arrangement.of(slot.axes[axis]), new.fresh.get(axis)
+    if places is None and (fresh is not None or axis == 0):
+        places = np.arange(slot.shape[axis])
+    if places is None:
+        return None
+    return Slice(axis, tuple((places if fresh is None else np.where(fresh, NEW, places)).tolist()))
 
 
 def _new_sizes(name: str, axes: Axes, analysis: Analysis, arrangement: Arrangement) -> dict[int, Dimension]:
     """By axis that gains or loses elements; what it is called is wrong now where its size is free."""
-    sizes = arrangement.sizes(axes, analysis.sizes.sizes[name])
-    changed = (axis for axis, ids in enumerate(axes) if arrangement.of(ids) is not None)
-    return {axis: None if analysis.sizes.is_free(name, axis) else sizes[axis] for axis in changed}
+    return {
+        axis: None if analysis.sizes.is_free(name, axis) else places.size
+        for axis, ids in enumerate(axes)
+        if (places := arrangement.of(ids)) is not None
+    }

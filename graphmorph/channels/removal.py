@@ -21,7 +21,10 @@ def check(analysis: Analysis, kept: Kept) -> list[str]:
 
     kept: by element id, whether it stays.
     """
-    left = Without(kept)
+    return _problems(analysis, Without(kept))
+
+
+def _problems(analysis: Analysis, left: Arrangement) -> list[str]:
     found = [f"axis {axis} of constant {slot.name}" for slot in analysis.slots for axis in _emptied(slot.axes, left)]
     found += [f"axis {axis} of tensor {name}" for name, axes in analysis.axes.items() for axis in _emptied(axes, left)]
     return [f"nothing would be left of {axis}" for axis in dict.fromkeys(found)]
@@ -29,8 +32,7 @@ def check(analysis: Analysis, kept: Kept) -> list[str]:
 
 def _emptied(axes: Axes, left: Arrangement) -> Iterator[int]:
     for place, axis in enumerate(axes):
-        places = left.of(axis)
-        if places is not None and not places.size:
+        if axis is not None and (places := left.of(axis)) is not None and not places.size:
             yield place
 
 
@@ -46,10 +48,10 @@ def remove(
         RefusedError: an axis would be empty, a node states a size in a way that cannot be rewritten, or a value leaves
             the range of its type. Nothing was edited then.
     """
-    problems = check(analysis, kept)
+    left = Without(kept)
+    problems = _problems(analysis, left)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RefusedError(f"{problems[0]}{more}: keep at least one element of it")
-    left = Without(kept)
     new_values = {slot: taken(analysis, slot, left, values) for slot, values in (edited or {}).items()}
     rearrange(analysis, left, editor, new_values)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import onnx_graphsurgeon as gs
 
 from graphmorph.channels.constants import Use, node_key
 from graphmorph.facts import Facts, Reader
 from graphmorph.graph import constant_array
+
+if TYPE_CHECKING:
+    from graphmorph.torch_door.record import TraceRecord
 
 
 def uses_apart(facts: Facts) -> Iterator[tuple[str, tuple[Use, ...]]]:
@@ -24,8 +28,7 @@ def uses_apart(facts: Facts) -> Iterator[tuple[str, tuple[Use, ...]]]:
         if not isinstance(constant, gs.Constant):
             continue
         uses = [_use(reader) for reader in readers]
-        by_chance = _by_chance(constant) if traced is None else name in traced.literals
-        if len(uses) > 1 and name not in facts.captured and by_chance:
+        if len(uses) > 1 and name not in facts.captured and _by_chance(constant, traced):
             for use in uses:
                 yield name, (use,)
         else:
@@ -36,8 +39,11 @@ def _use(reader: Reader) -> Use:
     return Use(node_key(reader.node), reader.index)
 
 
-def _by_chance(constant: gs.Constant) -> bool:
-    """Whether equal values may be a coincidence: vectors, and tensors of one value."""
+def _by_chance(constant: gs.Constant, traced: TraceRecord | None) -> bool:
+    """Whether equal values may be a coincidence: vectors, and tensors of one value; what a call of a traced module has
+    of its own."""
+    if traced is not None:
+        return constant.name in traced.literals
     if len([n for n in constant.shape if n > 1]) <= 1:
         return True
     values = constant_array(constant)

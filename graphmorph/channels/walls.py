@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,18 +35,25 @@ class Reasons:
 
     def __init__(self, analysis: Analysis) -> None:
         self._label = analysis.components.label
-        self._by_label: dict[int, list[Reason]] = defaultdict(list)
-        for ids, reason in analysis.elements.walls:
-            for label in np.unique(self._label[ids]).tolist():
-                self._by_label[label].append(reason)
+        walls = analysis.elements.walls
+        numbers: dict[Reason, int] = {}
+        number = np.array([numbers.setdefault(reason, len(numbers)) for _, reason in walls], np.int64)
+        self._reasons = tuple(numbers)
+        ids = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in walls)])
+        wall = np.repeat(np.arange(len(walls)), [ids.size for ids, _ in walls])
+        touched, wall = np.divmod(np.unique(self._label[ids] * len(walls) + wall), max(len(walls), 1))
+        # The conditions that touch a component, in their order: those of the first component, of the next, and so on.
+        self._number = number[wall]
+        self._end = np.cumsum(np.bincount(touched, minlength=analysis.components.walled.size))
+        self._count = np.diff(self._end, prepend=0)
 
     def of(self, ids: Ids) -> tuple[Reason, ...]:
         """Every condition that keeps some of these elements, once, those of most elements first."""
-        count: dict[Reason, int] = defaultdict(int)
-        for label in np.unique(self._label[ids]).tolist():
-            for reason in self._by_label.get(label, ()):
-                count[reason] += 1
-        return tuple(sorted(count, key=lambda reason: -count[reason]))
+        labels = np.unique(self._label[ids])
+        count = self._count[labels]
+        places = np.arange(count.sum()) + np.repeat(self._end[labels] - np.cumsum(count), count)
+        found, first, often = np.unique(self._number[places], return_index=True, return_counts=True)
+        return tuple(self._reasons[number] for number in found[np.lexsort((first, -often))].tolist())
 
 
 def walls(analysis: Analysis) -> list[Wall]:
@@ -57,11 +63,11 @@ def walls(analysis: Analysis) -> list[Wall]:
 
 def _walls(analysis: Analysis) -> Iterable[Wall]:
     reasons = Reasons(analysis)
-    for slot in analysis.slots:
+    for slot in (slot for slot in analysis.slots if len(slot.shape) > 1):
         use = slot.uses[0]
         node = analysis.facts.producer[use.node]
         for axis, ids in enumerate(slot.axes):
-            if len(slot.shape) < 2 or slot.shape[axis] < 2 or role(node, use.index, axis, len(slot.shape)) != "output":
+            if slot.shape[axis] < 2 or role(node, use.index, axis, len(slot.shape)) != "output":
                 continue
             if ids is None or analysis.components.is_wall(ids).all():
                 declined = [analysis.declined[use.node] for use in slot.uses if use.node in analysis.declined]

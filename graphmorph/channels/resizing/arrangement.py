@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphmorph.channels.elements import Axes, Axis, Ids
+from graphmorph.journal import Slice
 
 #: (new size) the place of the old axis that each entry of the new one is made of.
 Places = NDArray[np.int64]
@@ -19,6 +20,7 @@ class Arrangement(ABC):
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Axis, Places | None]] = {}
+        self._slices: dict[tuple[int, int], Slice] = {}
 
     @abstractmethod
     def arranged(self, ids: Ids) -> Places:
@@ -36,14 +38,26 @@ class Arrangement(ABC):
             known = self._known[id(axis)] = (axis, None if same else places)
         return known[1]
 
+    def slice_of(self, axis: Axis, place: int) -> Slice | None:
+        """What a constant takes along its axis number `place`; None where that stays as it is. Of constants that share
+        an axis it is the same object."""
+        places = self.of(axis)
+        if places is None:
+            return None
+        known = self._slices.get((id(axis), place))
+        if known is None:
+            known = self._slices[id(axis), place] = Slice(place, tuple(places.tolist()))
+        return known
+
     def changes(self, axes: Axes) -> bool:
         """Whether an axis gains or loses elements."""
-        return any(self.of(axis) is not None for axis in axes)
+        return any(axis is not None and self.of(axis) is not None for axis in axes)
 
     def sizes(self, axes: Axes, before: Sequence[int]) -> tuple[int, ...]:
         """Sizes afterwards."""
-        found = [self.of(axis) for axis in axes]
-        return tuple(n if places is None else places.size for n, places in zip(before, found, strict=True))
+        return tuple(
+            n if (places := self.of(axis)) is None else places.size for n, axis in zip(before, axes, strict=True)
+        )
 
 
 class Without(Arrangement):

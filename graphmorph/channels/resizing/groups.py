@@ -9,13 +9,13 @@ from graphmorph.channels.resizing.resized import Resized, resizer
 @resizer("Conv")
 def conv(node: Resized) -> None:
     """Conv: x (N, C, ...), weight (O, C/group, ...)."""
-    _regroup(node, node.after(0)[1], node.after(1)[1], node.after(1)[0])
+    _regroup(node, node.size_after(0, 1), node.size_after(1, 1), node.size_after(1, 0))
 
 
 @resizer("ConvTranspose")
 def conv_transpose(node: Resized) -> None:
     """ConvTranspose: x (N, C, ...), weight (C, O/group, ...)."""
-    _regroup(node, node.output_after()[1], node.after(1)[1], node.after(0)[1])
+    _regroup(node, node.output_after()[1], node.size_after(1, 1), node.size_after(0, 1))
 
 
 def _regroup(node: Resized, channels: int, per_group: int, others: int) -> None:
@@ -56,4 +56,4 @@ def recurrent(node: Resized) -> None:
     if places is not None and gates > 1 and groups_in(places, hidden) != gates:
         raise node.refused(f"its {gates} gates do not lose, or gain, the same hidden units")
     if "hidden_size" in node.node.attrs:
-        node.set_attribute("hidden_size", node.after(2)[2])
+        node.set_attribute("hidden_size", node.size_after(2, 2))

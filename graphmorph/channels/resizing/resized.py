@@ -77,6 +77,11 @@ class Resized:
         """The sizes that an input will have in that run."""
         return self.arrangement.sizes(self.axes(index), self.before(index))
 
+    def size_after(self, index: int, axis: int) -> int:
+        """The size that one axis of an input will have in that run."""
+        places = self.places(index, axis)
+        return self.before(index)[axis] if places is None else int(places.size)
+
     def output_before(self, index: int = 0) -> tuple[int, ...]:
         return self._sizes(self.node.outputs[index])
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from graphmorph.channels.components import Components
 from graphmorph.channels.elements import Choice, Elements, Option, Reason
@@ -19,6 +23,18 @@ def test_what_is_linked_lives_and_dies_together() -> None:
     np.testing.assert_array_equal(label[a], label[b])
     np.testing.assert_array_equal(label[a[:2]], label[c])
     assert np.unique(label[a]).size == 3
+
+
+@given(data=st.data(), count=st.integers(1, 40))
+def test_components_are_those_of_the_graph_of_equalities(data: st.DataObject, count: int) -> None:
+    end = st.integers(1, count)
+    links = np.array(data.draw(st.lists(st.tuples(end, end), max_size=60)), np.int64).reshape(-1, 2)
+    elements = Elements()
+    elements.fresh(count)
+    elements.link(links[:, 0], links[:, 1], WHY)
+    graph = coo_matrix((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(count + 1, count + 1))
+    _, label = connected_components(graph, directed=False)
+    np.testing.assert_array_equal(Components(elements).label, label)
 
 
 def test_a_wall_holds_all_that_is_linked_to_it() -> None:
