@@ -2,8 +2,9 @@
 
 A tenth of every group is planted of each kind: dead (outgoing weights of zero), zero and constant (no incoming weights,
 without and with biases), duplicate. Legal is what arithmetic allows, judged by running the planted model: a constant
-under zero padding is not. What is removed is proven against the planted model. Architectures and files are those of
-benchmarks.channels; rows that are not run again keep their numbers in benchmarks/results/channels_exact.json.
+under zero padding is not, nor one that only some versions of a runtime keep constant. What is removed is proven against
+the planted model. Architectures and files are those of benchmarks.channels; rows that are not run again keep their
+numbers in benchmarks/results/channels_exact.json.
 """
 
 from __future__ import annotations

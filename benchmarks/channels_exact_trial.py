@@ -21,6 +21,7 @@ from onnx import numpy_helper
 
 from benchmarks.channels_exact_kinds import kind_of
 from benchmarks.channels_exact_planting import PLANTS, Arrays, Planted, legal, operands, plant
+from benchmarks.channels_exact_readings import counting_overhang
 from graphmorph import registry
 from graphmorph.channels.analysis import Analysis
 from graphmorph.channels.probed import probed_analysis
@@ -58,7 +59,10 @@ def trial(path: Path, folder: Path, runtime: Runtime) -> dict[str, Any]:
     oracle = Oracle(runtime)
     analysis = probed_analysis(Facts(graph, Shapes(oracle, graph), oracle=oracle))
     arrays, planted = _planted(analysis, cleaned, model)
-    allowed = legal(analysis, planted, arrays, _runs(analysis, model, arrays, runtime))
+    other = folder / "other.onnx"
+    readings = [model, other] if counting_overhang(model, other) else [model]
+    runs = [run for reading in readings for run in _runs(analysis, reading, arrays, runtime)]
+    allowed = legal(analysis, planted, arrays, runs)
     started = time.perf_counter()
     result = PassManager([registry.create("remove-channels")], runtime=runtime).run(load(model))
     seconds = time.perf_counter() - started

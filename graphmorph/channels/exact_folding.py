@@ -53,8 +53,8 @@ class Folding:
             np.add.at(moved, pairs[:, 1], moved[pairs[:, 0]])
 
     def add_biases(self) -> None:
-        """Stage new biases, for nodes that had none."""
-        for node, total, offset in self._biases:
+        """Stage new biases, for nodes that had none; those that are made anew last: they take over what they read."""
+        for node, total, offset in sorted(self._biases, key=lambda one: _is_made_anew(one[0], self._editor)):
             ids = self._analysis.axes[node.outputs[0].name][offset.axis]
             left = total if ids is None else total[self._kept[ids]]
             _give_bias(node, left * offset.scale, self._editor)
@@ -97,10 +97,18 @@ def _columns_last(weights: Float64, read: ExactRead) -> Float64:
 def _give_bias(node: gs.Node, values: Float64, editor: Editor) -> None:
     weight, output = node.inputs[1], node.outputs[0]
     bias = editor.constant(f"{weight.name}_bias", values, np.dtype(weight.dtype), (weight.name,), role=output.name)
-    if node.op == "MatMul":
-        _add_behind(node, bias, editor)
-    else:
+    if node.op != "MatMul":
         editor.reread(node, 2, bias)
+    elif _is_made_anew(node, editor):
+        _add_in_its_name(node, bias, editor)
+    else:
+        _add_behind(node, bias, editor)
+
+
+def _is_made_anew(node: gs.Node, editor: Editor) -> bool:
+    """Whether what a product gives has to keep its name: an output of the model."""
+    name = node.outputs[0].name
+    return bool(node.op == "MatMul" and (editor.facts.is_pinned(name) or not editor.facts.readers[name]))
 
 
 def _add_behind(node: gs.Node, bias: gs.Constant, editor: Editor) -> None:
@@ -111,3 +119,15 @@ def _add_behind(node: gs.Node, bias: gs.Constant, editor: Editor) -> None:
     editor.node("Add", f"{node.name or output.name}_offset", [output, bias], added, ahead_of=readers[0].node)
     for reader in readers:
         editor.reread(reader.node, reader.index, added)
+
+
+def _add_in_its_name(node: gs.Node, bias: gs.Constant, editor: Editor) -> None:
+    """The product is made under another name, of what it would read after this edit, and the sum has the old one."""
+    output, staged = node.outputs[0], editor.edit.rereads
+    inputs = [staged.pop((id(node), index), (node, tensor))[1] for index, tensor in enumerate(node.inputs)]
+    product = editor.tensor(output, f"{output.name}_product")
+    editor.node("MatMul", output.name, inputs, product, in_place_of=node, ahead_of=node)
+    editor.node(
+        "Add", f"{node.name or output.name}_offset", [product, bias], editor.root_stand_in(output), ahead_of=node
+    )
+    editor.remove([node])

@@ -34,8 +34,6 @@ def offset_of(analysis: Analysis, node: gs.Node) -> Offset | str:
     behind = _behind(analysis, node, axis)
     if behind is not None:
         return behind
-    if node.op == "MatMul" and _has_no_place(analysis, node):
-        return f"MatMul {_name(node)} gives an output of the model, and has no bias to take in a constant"
     return Offset(None, 1.0 / beta, axis)
 
 
@@ -51,11 +49,6 @@ def _own_bias(analysis: Analysis, node: gs.Node, new: Offset) -> Offset | str:
 def _width(analysis: Analysis, node: gs.Node, axis: int) -> int:
     sizes = analysis.sizes.get(node.outputs[0].name)
     return -1 if sizes is None else sizes[axis]
-
-
-def _has_no_place(analysis: Analysis, node: gs.Node) -> bool:
-    name = node.outputs[0].name
-    return analysis.facts.is_pinned(name) or not analysis.facts.readers[name]
 
 
 def _behind(analysis: Analysis, node: gs.Node, axis: int) -> Offset | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def _give(view: View, group: int, rows: int, weights: Callable[[int], Weights], 
         own = columns.part(np.repeat(np.arange(channels), rows // group))
         sums = contract_each(view.numbering, tag, own, lambda: view.array(1).reshape(rows, -1))
     else:
-        sums = _joined(
+        sums = joined(
             [
                 contract(view.numbering, tag, columns.part(slice(g * wide, (g + 1) * wide)), weights(g))
                 for g in range(group)
@@ -63,7 +63,8 @@ def _give(view: View, group: int, rows: int, weights: Callable[[int], Weights], 
     give_sums(view, sums, 1, view.value(2).reshape(-1) if view.has(2) else None)
 
 
-def _joined(parts: list[Sums]) -> Sums:
+def joined(parts: Sequence[Sums]) -> Sums:
+    """The rows of all parts, one after the other."""
     return Sums(
         np.concatenate([part.number for part in parts]),
         np.concatenate([part.constant for part in parts]),

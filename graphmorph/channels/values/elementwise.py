@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
-from graphmorph.channels.values.fact import Fact, Float64, Outline
+from graphmorph.channels.values.fact import LIMIT, Fact, Float64, Outline
 from graphmorph.channels.values.numbering import Numbering
 from graphmorph.channels.values.rounding import is_floating
 from graphmorph.channels.values.telling import collapse, limited, settle, tell_apart
@@ -44,10 +45,21 @@ def aligned(
     if apart:
         others = [axis for axis in range(rank) if axis not in apart]
         found = [collapse(numbering, f, others) if fixed else f for f, fixed in zip(found, constant, strict=True)]
-    found = [limited(numbering, fact) for fact in found]
+    found = _together_limited(numbering, [limited(numbering, fact) for fact in found])
     for axis in range(rank) if axes is None else axes:
         if any(fact.told_apart(axis) for fact in found):
             found = [tell_apart(numbering, fact, axis) for fact in found]
+    return found
+
+
+def _together_limited(numbering: Numbering, facts: Sequence[Fact]) -> list[Fact]:
+    """Coarsened until what is told apart in one or the other is not too much: largest axis first, those last that tell
+    elements apart in all of them."""
+    found = list(facts)
+    while prod(extents := np.max([fact.extents for fact in found], axis=0).tolist()) > LIMIT:
+        common = [all(fact.told_apart(axis) for fact in found) for axis in range(len(extents))]
+        axis = max(range(len(extents)), key=lambda a: (extents[a] > 1, not common[a], extents[a]))
+        found = [collapse(numbering, fact, [axis]) for fact in found]
     return found
 
 

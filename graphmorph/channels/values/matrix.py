@@ -10,12 +10,11 @@ from graphmorph.channels.values.contraction import Columns, contract
 from graphmorph.channels.values.convolution import give_sums
 from graphmorph.channels.values.elementwise import Bounds, aligned, elementwise
 from graphmorph.channels.values.fact import Fact
+from graphmorph.channels.values.places import give_by_place
 from graphmorph.channels.values.registry import rule
-from graphmorph.channels.values.rounding import MANY, outward, product
+from graphmorph.channels.values.rounding import MANY, outward, product, times
+from graphmorph.channels.values.softmax import are_shares, mean_bounds
 from graphmorph.channels.values.view import View
-
-#: Roundings of a Softmax, besides those of its sum.
-SOFTMAX = 16
 
 
 @rule("Gemm")
@@ -57,7 +56,8 @@ def _is_matrix(sizes: tuple[int, ...]) -> bool:
 
 
 def _weights(view: View, index: int, other: int) -> None:
-    rank = view.fact(index).rank
+    x = view.fact(index)
+    rank = x.rank
     if rank < 2 or view.output_outline().rank != rank:
         raise LookupError("a vector is multiplied")
     axis = rank - 1 if index == 0 else rank - 2
@@ -66,7 +66,9 @@ def _weights(view: View, index: int, other: int) -> None:
         matrix = view.array(other).reshape(view.array(other).shape[-2:])
         return (matrix.T if index == 0 else matrix)[:, :, np.newaxis]
 
-    x = view.told_apart(view.collapsed(view.fact(index), but=(axis,)), axis)
+    if give_by_place(view, x, axis, weights, ("MatMul", index), view.node.inputs[other].name):
+        return
+    x = view.told_apart(view.collapsed(x, but=(axis,)), axis)
     sums = contract(view.numbering, ("MatMul", index, x.slice_shape), Columns.along(x), weights)
     give_sums(view, sums, axis, None)
 
@@ -78,28 +80,24 @@ def _of_tensors(view: View) -> None:
     rank = outline.rank
     if min(first.rank, second.rank) < 2 or max(first.rank, second.rank) != rank:
         raise LookupError("a vector is multiplied")
-    terms = np.inf if first.rank - 1 in first.free else first.sizes[-1]
-    least = 0.0 if np.isinf(terms) else terms
+    terms = np.inf if first.rank - 1 in first.free else float(first.sizes[-1])
     first = view.collapsed(first, but=tuple(range(first.rank - 1)))
     second = view.collapsed(second, but=tuple(a for a in range(second.rank) if a != second.rank - 2))
     facts = aligned(view.numbering, [first, second], (False, False), axes=range(rank - 2))
+    is_mean = are_shares(view.facts, view.node.inputs[0], first.rank, -1)
 
-    def bounds(operands: Sequence[Fact], dtype: int | None) -> Bounds:
-        low, high = product((operands[0].low, operands[0].high), (operands[1].low, operands[1].high), dtype)
-        low, high = np.where(low >= 0, least * low, terms * low), np.where(high <= 0, least * high, terms * high)
-        return outward(low, high, terms, dtype)
+    def bounds(told: Sequence[Fact], dtype: int | None) -> Bounds:
+        return mean_bounds(told[1], terms, dtype) if is_mean else sum_bounds(told, terms, dtype)
 
-    def mean(operands: Sequence[Fact], dtype: int | None) -> Bounds:
-        return outward(operands[1].low, operands[1].high, 2 * min(terms, MANY) + SOFTMAX, dtype)
-
-    is_mean = _adds_up_to_one(view)
     value = (lambda _, column: column) if is_mean else None
-    view.outputs[0] = elementwise(view.numbering, outline, "MatMul", facts, value, mean if is_mean else bounds)
+    view.outputs[0] = elementwise(view.numbering, outline, "MatMul", facts, value, bounds)
 
 
-def _adds_up_to_one(view: View) -> bool:
-    """Whether every row of the first operand comes out of a Softmax along it."""
-    maker = view.facts.producer.get(view.node.inputs[0].name)
-    if maker is None or maker.op != "Softmax" or not view.facts.is_standard(maker) or view.facts.opset < 13:
-        return False
-    return int(maker.attrs.get("axis", -1)) in (-1, view.fact(0).rank - 1)
+def sum_bounds(operands: Sequence[Fact], terms: float, dtype: int | None) -> Bounds:
+    """Bounds of a sum of so many products; of some number of them, where that is infinite."""
+    first, second = operands
+    least = 0.0 if np.isinf(terms) else terms
+    low, high = product((first.low, first.high), (second.low, second.high), dtype)
+    low = np.where(low >= 0, times(np.asarray(least), low), times(np.asarray(terms), low))
+    high = np.where(high <= 0, times(np.asarray(least), high), times(np.asarray(terms), high))
+    return outward(low, high, min(terms, MANY), dtype)

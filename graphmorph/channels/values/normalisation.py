@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from graphmorph.channels.values.binary import added, multiplied
-from graphmorph.channels.values.elementwise import aligned, elementwise
-from graphmorph.channels.values.fact import Fact
+from graphmorph.channels.values.elementwise import Bounds, aligned, elementwise
+from graphmorph.channels.values.fact import Fact, Float64
 from graphmorph.channels.values.registry import rule
-from graphmorph.channels.values.rounding import lower, outward, product, upper
+from graphmorph.channels.values.rounding import lower, margin, outward, product, times, upper
 from graphmorph.channels.values.telling import settle
 from graphmorph.channels.values.view import View
 
 #: Rounding of a normalised value: a few operations, and what runtimes fold into the scale.
 OPERATIONS = 4
+#: Roundings of x * slope + (bias - mean * slope), besides those of the slope: half of what margin allows for each.
+SHIFTED = 1.5
 
 
 @rule("BatchNormalization")
@@ -34,16 +36,33 @@ def _batch_normalization(view: View) -> None:
     slope = scale / np.sqrt(variance + float(view.attribute("epsilon", 1e-5)))
     slope = np.where(np.isfinite(mean) & np.isfinite(bias), slope, np.nan)
     x = view.told_apart(view.collapsed(view.fact(0), but=(1,)), 1)
-    low, high = (array.reshape(-1) for array in (x.low, x.high))
-    low, high = product((low, high), (slope, slope), x.dtype)
-    low, high = outward(low, high, OPERATIONS, x.dtype)
-    shift = outward(*product((-mean, -mean), (slope, slope), x.dtype), OPERATIONS, x.dtype)
-    low, high = lower([low, shift[0], bias], x.dtype), upper([high, shift[1], bias], x.dtype)
+    ends = x.low.reshape(-1), x.high.reshape(-1)
+    low, high = _in_parts(ends, slope, mean, bias, x.dtype)
+    least, most = _as_a_whole(ends, slope, mean, bias, x.dtype)
+    low, high = np.fmax(low, least), np.fmin(high, most)
     value = (x.constant.reshape(-1) - mean) * slope + bias
     parameters = [view.numbering.of_constants(array) for array in (scale, bias, mean, variance)]
     number = view.combine(("BatchNormalization", view.attribute("epsilon", 1e-5)), x.number.reshape(-1), *parameters)
     extents = x.extents
     view.give(number.reshape(extents), value.reshape(extents), low.reshape(extents), high.reshape(extents))
+
+
+def _in_parts(x: Bounds, slope: Float64, mean: Float64, bias: Float64, dtype: int | None) -> Bounds:
+    """Bounds of x * slope - mean * slope + bias: exact where one term is not zero, and where all are of one sign."""
+    low, high = outward(*product(x, (slope, slope), dtype), OPERATIONS, dtype)
+    shift = outward(*product((-mean, -mean), (slope, slope), dtype), OPERATIONS, dtype)
+    return lower([low, shift[0], bias], dtype), upper([high, shift[1], bias], dtype)
+
+
+def _as_a_whole(x: Bounds, slope: Float64, mean: Float64, bias: Float64, dtype: int | None) -> Bounds:
+    """Bounds of (x - mean) * slope + bias: near where the terms cancel, as what the slope is off goes with x - mean.
+
+    Besides, each term is rounded once or twice.
+    """
+    low, high = outward(*product((x[0] - mean, x[1] - mean), (slope, slope), dtype), OPERATIONS, dtype)
+    reach = np.maximum(np.abs(x[0]), np.abs(x[1]))
+    off = margin(times(reach + np.abs(mean), np.abs(slope)) + np.abs(bias), SHIFTED, dtype)
+    return low + bias - off, high + bias + off
 
 
 def _by_batch(view: View) -> None:
@@ -66,7 +85,7 @@ def _layer_normalization(view: View) -> None:
     """Statistics over the last axes; then a scale and a bias for each of their elements."""
     x = view.fact(0)
     axis = int(view.attribute("axis", -1)) % x.rank
-    normalised = _with_statistics(view, x, tuple(range(axis, x.rank)))
+    normalised = with_statistics(view, x, tuple(range(axis, x.rank)))
     _scale_and_shift(view, normalised, range(1, view.count()), None)
 
 
@@ -74,7 +93,7 @@ def _layer_normalization(view: View) -> None:
 def _instance_normalization(view: View) -> None:
     """Statistics of every channel, over the axes behind it."""
     x = view.fact(0)
-    normalised = _with_statistics(view, x, tuple(range(2, x.rank)))
+    normalised = with_statistics(view, x, tuple(range(2, x.rank)))
     _scale_and_shift(view, normalised, (1, 2), 1)
 
 
@@ -93,29 +112,14 @@ def _group_normalization(view: View) -> None:
     _scale_and_shift(view, normalised, (1, 2), 1)
 
 
-@rule("Softmax", "LogSoftmax")
-def _softmax(view: View) -> None:
-    """Over one axis since version 13, over all axes from one on before."""
-    x = view.fact(0)
-    axis = int(view.attribute("axis", -1 if view.facts.opset >= 13 else 1)) % max(x.rank, 1)
-    axes = (axis,) if view.facts.opset >= 13 else tuple(range(axis, x.rank))
-    fact = _with_statistics(view, x, axes)
-    ones = np.ones(fact.extents)
-    if view.node.op == "Softmax":
-        low, high = outward(0 * ones, ones, 16, x.dtype)
-        view.give(fact.number, None, low, high)
-    else:
-        view.give(fact.number)
-
-
 @rule("LpNormalization", "MeanVarianceNormalization")
 def _other(view: View) -> None:
     x = view.fact(0)
     default = view.attribute("axes", (0, 2, 3)) if view.node.op[0] == "M" else [view.attribute("axis", -1)]
-    view.give(_with_statistics(view, x, tuple(int(axis) % x.rank for axis in default)).number)
+    view.give(with_statistics(view, x, tuple(int(axis) % x.rank for axis in default)).number)
 
 
-def _with_statistics(view: View, x: Fact, axes: tuple[int, ...]) -> Fact:
+def with_statistics(view: View, x: Fact, axes: tuple[int, ...]) -> Fact:
     """Elements of x, each with the statistics of all elements along some axes: nothing is known of the values."""
     others = tuple(axis for axis in range(x.rank) if axis not in axes)
     together = view.collapsed(x, but=others)

@@ -8,6 +8,7 @@ from functools import cache
 _FAMILIES = (
     "binary",
     "convolution",
+    "einsum",
     "joining",
     "layout",
     "matrix",
@@ -18,7 +19,9 @@ _FAMILIES = (
     "reduction",
     "reshaping",
     "resizing",
+    "scattering",
     "slicing",
+    "softmax",
     "unary",
 )
 

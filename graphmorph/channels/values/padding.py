@@ -15,7 +15,7 @@ from graphmorph.channels.values.view import View
 def _pad(view: View) -> None:
     """Operator Pad: pads and value are attributes before version 11, inputs since; axes came with version 18."""
     x = view.fact(0)
-    pads = _pads(view, x.rank)
+    pads = pads_of(view, x.rank)
     if min((n for pair in pads for n in pair), default=0) < 0:
         raise LookupError("it crops")
     mode = str(view.attribute("mode", "constant"))
@@ -26,7 +26,12 @@ def _pad(view: View) -> None:
     view.give(view.combine(("Pad", mode, pads, x.slice_shape), x.number), x.constant, x.low, x.high)
 
 
-def _pads(view: View, rank: int) -> tuple[tuple[int, int], ...]:
+def pads_of(view: View, rank: int) -> tuple[tuple[int, int], ...]:
+    """Before and behind each axis: an attribute before version 11, an input since.
+
+    Raises:
+        LookupError: they are not constant.
+    """
     given = view.integers(1) if view.has(1) else [int(n) for n in view.attribute("pads", ())]
     axes = [a % rank for a in view.integers(3)] if view.has(3) else list(range(rank))
     if len(given) != 2 * len(axes):
@@ -37,10 +42,15 @@ def _pads(view: View, rank: int) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def value_of(view: View) -> float:
+    """What a Pad with a constant fills in."""
+    return float(view.value(2).reshape(-1)[0]) if view.has(2) else float(view.attribute("value", 0.0))
+
+
 def _with_constant(view: View, x: Fact, pads: tuple[tuple[int, int], ...]) -> None:
     if not is_floating(x.dtype):
         raise LookupError("only numbers of floating-point types are padded")
-    value = float(view.value(2).reshape(-1)[0]) if view.has(2) else float(view.attribute("value", 0.0))
+    value = value_of(view)
     outer = tuple(pair if x.told_apart(axis) else (0, 0) for axis, pair in enumerate(pads))
     inner = tuple((0, 0) if x.told_apart(axis) else pair for axis, pair in enumerate(pads))
     constant, low, high, number = x.constant, x.low, x.high, x.number

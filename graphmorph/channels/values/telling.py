@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,13 @@ NARROW = 2.0**-18
 
 #: A value that rounding may change by more than this part of it (cancellation) does not count as a constant.
 LOOSE = 2.0**-7
+
+
+def agreed(constants: Sequence[Float64]) -> Float64:
+    """The value that all have, up to rounding; NaN where there is none."""
+    first = constants[0]
+    same = [np.abs(other - first) <= NARROW * np.abs(first) for other in constants]
+    return np.where(np.all(np.broadcast_arrays(*same), axis=0), first, np.nan)
 
 
 def settle(
@@ -79,10 +86,21 @@ def unknown(numbering: Numbering, outline: Outline) -> Fact:
 
 
 def limited(numbering: Numbering, fact: Fact) -> Fact:
-    """Coarsened, largest axis first, until it is small enough."""
+    """Coarsened until it is small enough: along the axes without which most is known, the largest first."""
     while fact.number.size > LIMIT:
-        fact = collapse(numbering, fact, [int(np.argmax(fact.extents))])
+        if not np.isnan(fact.constant).any():
+            fact = collapse(numbering, fact, [int(np.argmax(fact.extents))])
+            continue
+        told = [axis for axis in range(fact.rank) if fact.told_apart(axis)]
+        without = [(collapse(numbering, fact, [axis]), fact.extents[axis]) for axis in told]
+        fact = max(without, key=lambda found: (_known(found[0]), found[1]))[0]
     return fact
+
+
+def _known(fact: Fact) -> float:
+    """The share of slices that are constant, or equal to another."""
+    _, which, counts = np.unique(fact.number, return_inverse=True, return_counts=True)
+    return float(np.mean(~np.isnan(fact.constant).reshape(-1) | (counts[which.reshape(-1)] > 1)))
 
 
 def collapse(numbering: Numbering, fact: Fact, axes: Iterable[int]) -> Fact:

@@ -93,7 +93,7 @@ def _hard_swish(view: View) -> None:
         return x * np.clip(x / 6 + 0.5, 0, 1)
 
     x = view.fact(0)
-    curve = Curve(value, -1.5, curves.APPROXIMATE, ABSOLUTE, low=-0.38, sign=True)
+    curve = Curve(value, -1.5, curves.APPROXIMATE, ABSOLUTE, low=-0.38, sign=True, gated=True)
     low, high = curve.bounds(x.low, x.high, x.dtype)
     off = x.high <= -3.1
     _give_bounds(view, x, value(x.constant), np.where(off, 0.0, low), np.where(off, 0.0, high))

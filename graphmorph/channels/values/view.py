@@ -130,6 +130,13 @@ class View:
         free = frozenset(axis for axis in range(len(sizes)) if self._sizes.is_free(tensor.name, axis))
         return Outline(tuple(sizes), free)
 
+    def producer(self, index: int) -> View | None:
+        """The node that makes an input, where it is one of the standard's."""
+        maker = self.facts.producer.get(self.node.inputs[index].name)
+        if maker is None or not self.facts.is_standard(maker):
+            return None
+        return View(maker, self.facts, self._sizes, self.numbering, self._found)
+
     def fact(self, index: int) -> Fact:
         """What is known of an input; of a constant, everything.
 

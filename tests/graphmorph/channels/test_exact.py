@@ -55,13 +55,31 @@ def test_a_shared_product_gets_an_add_of_its_own(runtime: Runtime) -> None:
     assert_same_function(ran, TOKENS)
 
 
-def test_a_product_that_is_an_output_has_no_place_for_constants(runtime: Runtime) -> None:
-    text = "g (float[N,5,3] x) => (float[N,5,4] y) { a = MatMul(x, w) d = Add(a, b) y = MatMul(d, v) }"
-    weights = weights_of({"w": (3, 6), "b": (6,), "v": (6, 4)})
+OUTPUT = "g (float[N,5,3] x) => (float[N,5,4] y) { a = MatMul(x, w) d = Add(a, b) y = MatMul(d, v) }"
+
+
+@pytest.mark.parametrize(
+    ("text", "ops"),
+    [
+        (OUTPUT, {"MatMul": 2, "Add": 2}),
+        (
+            OUTPUT.replace(" y)", " y, float[N,5,4] z)").replace(" }", " z = Relu(y) }"),
+            {"MatMul": 2, "Add": 2, "Relu": 1},
+        ),
+        (OUTPUT.replace("v) }", "v0) }").replace("y =", "e = MatMul(d, v) y =").replace("(d, v0)", "(e, v0)"), None),
+    ],
+)
+def test_a_product_that_is_an_output_becomes_a_sum(text: str, ops: dict[str, int] | None, runtime: Runtime) -> None:
+    """The last one has another product before it, which gets an Add in the same edit."""
+    weights = weights_of({"w": (3, 6), "b": (6,), "v": (6, 4)} | ({} if ops else {"v0": (4, 4)}))
     weights["w"][:, 1] = 0
+    if ops is None:
+        weights["v"][[0, 2, 3, 4, 5], 2] = 0
     ran = exact(text, weights, runtime)
-    assert shapes(ran)["w"] == (3, 6)
-    assert "gives an output of the model" in ran.refusals["y"]
+    assert shapes(ran)["w"] == (3, 5)
+    assert ran.ops == (ops or {"MatMul": 3, "Add": 3})
+    assert [one.name for one in ran.after.graph.output][:1] == ["y"]
+    assert_same_function(ran, TOKENS)
 
 
 def test_a_normalisation_takes_constants_off_its_mean(runtime: Runtime) -> None:

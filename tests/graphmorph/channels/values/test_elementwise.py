@@ -255,13 +255,13 @@ def test_a_gate_near_one_half_is_a_constant() -> None:
     assert np.isnan(found[[0, 2]]).all()
 
 
-@pytest.mark.parametrize("gelu", ["Gelu(b)", 'Gelu<approximate="tanh">(b)'])
-def test_gelu_of_a_tiny_constant_is_a_constant(gelu: str) -> None:
+@pytest.mark.parametrize("gated", ["Gelu(b)", 'Gelu<approximate="tanh">(b)', "HardSwish(b)"])
+def test_a_gated_tiny_constant_is_a_constant(gated: str) -> None:
     """What a gate is off is a part of the argument: it does not hide the value near 0."""
     text = f"""g (float[N,3] x) => (float[N,4] y) {{
         a = MatMul(x, w)
         b = Add(a, bias)
-        y = {gelu}
+        y = {gated}
     }}"""
     weights = {
         "w": np.array([[1.0, 0, 2, 0], [1, 0, 1, 0], [0, 0, 3, 0]], np.float32),

@@ -57,6 +57,21 @@ def test_dead_by_sign_behind_a_normalisation() -> None:
     assert constants(values, "y")[5] != 0
 
 
+def test_a_scale_is_off_by_one_number() -> None:
+    """A constant near a large mean times a large scale, and a bias: what the scale is off cancels, too. Where all but
+    the last digits of the terms cancel, rounding decides."""
+    weights: dict[str, Weight] = {
+        "s": np.ones(6),
+        "b": np.array([0, 0, 0, 0.05, 0.05, 0.05]),
+        "m": np.array([0.0, 0, 0.05, 0.75, 0, 0]),
+        "v": np.array([1, 1, 1e-9, 0.0, 1, 1]),
+    }
+    text = "y = BatchNormalization(t, s, b, m, v)"
+    found = constants(check(planted(text, weights)), "y")
+    np.testing.assert_allclose(found[3], 0.05, rtol=2.0**-7)
+    assert np.isnan(constants(check(planted(text, {**weights, "b": np.full(6, 1e-4)})), "y")[3])
+
+
 def test_layer_normalization() -> None:
     weights: dict[str, Weight] = {"s": SCALE, "b": SHIFT, "shape": np.array([0, 6, -1])}
     text = "r = Reshape(t, shape) k = Transpose<perm=[0,2,1]>(r) y = LayerNormalization(k, s, b)"

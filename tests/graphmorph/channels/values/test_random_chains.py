@@ -36,6 +36,7 @@ STEPS = (
     "BatchNormalization({a}, s, b, m, v)",
     "InstanceNormalization({a}, s, b)",
     "Softmax<axis=1>({a})",
+    "Softmax<axis=3>({a})",
     "MaxPool<kernel_shape=[3,3], pads=[1,1,1,1]>({a})",
     "AveragePool<kernel_shape=[3,3], pads=[1,1,1,1]>({a})",
     "AveragePool<kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=1>({a})",
@@ -43,6 +44,10 @@ STEPS = (
     "Transpose<perm=[0,1,3,2]>({a})",
     "MatMul({a}, {b})",
     "MatMul({a}, square)",
+    "MatMul(square, {a})",
+    'Einsum<equation="bcij,bcjk->bcik">({a}, {b})',
+    'Einsum<equation="bcij,bcij->bcji">({a}, {b})',
+    'Einsum<equation="bcij,bdjk->bdki">({a}, {b})',
 )
 #: Steps of several nodes; {o} is the tensor that they make.
 PATHS = (
@@ -57,6 +62,18 @@ PATHS = (
     '{o}1 = Resize<mode="linear">({a}, , double) {o} = MaxPool<kernel_shape=[2,2], strides=[2,2]>({o}1)',
     "{o}1 = Pad({a}, pads) {o} = Conv({o}1, w3)",
     "{o}1 = SpaceToDepth<blocksize=2>({a}) {o} = DepthToSpace<blocksize=2>({o}1)",
+    "{o}1 = Softmax<axis=3>({a}) {o}2 = Mul({b}, {o}1) {o}3 = ReduceSum({o}2, last) {o} = Add({o}3, {a})",
+    '{o}1 = Softmax<axis=2>({a}) {o} = Einsum<equation="bcij,bcik->bcjk">({o}1, {b})',
+    "{o}1 = Reshape({a}, split) {o}2 = Softmax<axis=1>({o}1) {o} = Reshape({o}2, merge)",
+    "{o}1 = Reshape({a}, split) {o}2 = ReduceSum({o}1, first) {o}3 = Mul({o}1, {o}2) {o} = Reshape({o}3, merge)",
+    "{o}1 = Reshape({a}, split) {o}2 = ReduceMax<axes=[1]>({o}1) {o}3 = Sub({o}1, {o}2) {o} = Reshape({o}3, merge)",
+    "{o}1 = Reshape({a}, split) {o}2 = MatMul(square, {o}1) {o}3 = MatMul({o}2, square) {o} = Reshape({o}3, merge)",
+    "{o}1 = Reshape({a}, halved) {o}2 = Transpose<perm=[0,1,3,2]>({o}1) {o}3 = MatMul({o}2, third)"
+    " {o}4 = Transpose<perm=[0,1,3,2]>({o}3) {o} = Reshape({o}4, merge)",
+    "{o}1 = Transpose<perm=[1,0,2,3]>({a}) {o}2 = Transpose<perm=[1,0,2,3]>({b}) {o}3 = Gather({o}2, some)"
+    " {o}4 = ScatterND({o}1, places, {o}3) {o} = Transpose<perm=[1,0,2,3]>({o}4)",
+    "{o}1 = Transpose<perm=[3,1,2,0]>({a}) {o}2 = Transpose<perm=[3,1,2,0]>({b}) {o}3 = Gather({o}2, some)"
+    " {o}4 = ScatterND({o}1, places, {o}3) {o} = Transpose<perm=[3,1,2,0]>({o}4)",
     "{o}1 = Reshape({a}, groups) {o}2 = InstanceNormalization({o}1, one, zero) {o} = Reshape({o}2, merge)",
 )
 
@@ -108,6 +125,12 @@ def weights(seed: int) -> dict[str, Weight]:
         "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
         "double": np.array([1, 1, 2, 2], np.float32),
         "one": np.ones(2),
+        "first": np.array([1]),
+        "last": np.array([-1]),
+        "halved": np.array([0, 2, 3, 64]),
+        "third": some(3, 3),
+        "some": np.array([4, 1]),
+        "places": np.array([[2], [4]]),
         "zero": np.zeros(2),
     }
     return found
