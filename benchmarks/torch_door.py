@@ -25,7 +25,7 @@ import gc, json, sys, time, warnings
 import psutil, torch
 from graphmorph.models.catalogue import ARCHITECTURES
 from graphmorph.models.small_catalogue import SMALL_ARCHITECTURES
-from graphmorph.module_pipeline import ModuleOptions
+from graphmorph.module_pipeline import rewrite_module
 from graphmorph.torch_door import materialise, trace
 import graphmorph
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmorph.cli.fuse import destination_of, publish
+from graphmorph.cli.destination import destination_options
 from graphmorph.cli.options import (
     INPUT_FILE,
     combined,
     comparison_options,
     data_options,
     freeze_option,
+    keep_option,
     repeated_names,
     report_options,
+    seed_option,
+    verify_option,
 )
+from graphmorph.cli.rewriting import rewrite_and_report
 
-destination_options = combined(
-    click.option(
-        "-o",
-        "--output",
-        type=INPUT_FILE,
-        metavar="FILE",
-        help="File or folder to write to. Default: MODEL.expanded.onnx beside MODEL.",
-    ),
-    click.option("--in-place", is_flag=True, help="Replace MODEL itself, once the result is proven."),
-    click.option("--dry-run", is_flag=True, help="Expand and prove, but write nothing."),
-)
+if TYPE_CHECKING:
+    from graphmorph.pipeline import FuseResult
 
 choice_options = combined(
     repeated_names("--layers", metavar="GLOB", help="Expand convolutions with such names (repeatable). Default: all."),
@@ -40,7 +35,7 @@ choice_options = combined(
         metavar="N",
         help="Expand kernels of this size (repeatable). Default: any.",
     ),
-    click.option("--keep", multiple=True, metavar="GLOB", help="Leave nodes with such names as they are (repeatable)."),
+    keep_option,
     click.option("--max-rewrites", type=click.IntRange(min=0), help="Stop after so many layers."),
     freeze_option,
 )
@@ -91,67 +86,30 @@ block_options = combined(
         show_default=True,
         help="preserve: how much of the kernel under a branch moves to it.",
     ),
-    click.option(
-        "--seed",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        help="Seed of the branches, and of the random samples of the proof.",
-    ),
+    seed_option("Seed of the branches, and of the random samples of the proof."),
 )
 
 
 @click.command("expand")
 @click.argument("model", type=INPUT_FILE)
-@destination_options
+@destination_options("expanded", dry_run="Expand and prove, but write nothing.")
 @choice_options
 @block_options
-@click.option("--verify/--no-verify", default=True, help="Run both models, to prove or to measure (default).")
+@verify_option("Run both models, to prove or to measure (default).")
 @click.option("--certify", is_flag=True, help="Certify each block, in float64 and for every input.")
 @data_options
 @comparison_options
 @report_options
-def expand(
-    model: Path,
-    output: Path | None,
-    in_place: bool,
-    dry_run: bool,
-    seed: int,
-    json_file: str | None,
-    junit_file: Path | None,
-    quiet: bool,
-    verbose: bool,
-    labels: str | None,
-    **engine_options: Any,
-) -> int:
+def expand(model: Path, seed: int, **options: Any) -> int:
     """Replace square convolutions by blocks of parallel branches, for training. `graphmorph fuse` takes them back.
 
     With --init preserve the result is proven to compute the same. With --init fresh its outputs change, and the
     report says by how much.
     """
-    from graphmorph.runtime.spawn import spawn_ahead
 
-    destination = destination_of(model, output, in_place=in_place, dry_run=dry_run, became="expanded")
-    spawn_ahead(*(("sessions", "facts") if engine_options["verify"] else ("facts",)))  # they import while we do
-    import graphmorph
-    from graphmorph.cli.failures import complain
-    from graphmorph.cli.labels import read_labels
-    from graphmorph.cli.outcome import outcome
-    from graphmorph.cli.progress import ProgressBar
+    def expanded(source: Path, target: Path | None, **engine_options: Any) -> FuseResult:
+        import graphmorph
 
-    with ProgressBar(enabled=not quiet) as progress:
-        result = graphmorph.expand(
-            model,
-            destination,
-            in_place=in_place,
-            seed=seed,
-            proof_seed=seed,
-            labels=read_labels(labels, engine_options["inputs"]),
-            progress=progress,
-            **engine_options,
-        )
-    code, complaint = outcome(result, check=False)
-    publish(result, code, check=False, json_file=json_file, junit_file=junit_file, quiet=quiet, verbose=verbose)
-    if complaint:
-        complain(complaint)
-    return code
+        return graphmorph.expand(source, target, seed=seed, proof_seed=seed, **engine_options)
+
+    return rewrite_and_report(expanded, model, "expanded", **options)

@@ -9,10 +9,23 @@ import click
 
 from graphmorph.cli.factory import parse_arguments
 from graphmorph.cli.input_shapes import WantedInput, parse_free_axes, parse_inputs
-from graphmorph.cli.options import INPUT_FILE, combined, json_option, repeated_names
+from graphmorph.cli.options import (
+    INPUT_FILE,
+    certify_option,
+    combined,
+    json_option,
+    repeated_names,
+    seed_option,
+    verify_option,
+)
+from graphmorph.cli.reporting import Ending, ReportOptions, publish, run_and_report
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from graphmorph.cli.progress import ProgressBar
     from graphmorph.export_report import ExportReport
+    from graphmorph.module_export import ExportResult
 
 factory_options = combined(
     click.option(
@@ -69,10 +82,10 @@ step_options = combined(
     click.option("--fuse/--no-fuse", default=True, help="Bring the module into its deploy form (default)."),
     click.option("--cleanup/--no-cleanup", default=True, help="Clean the exported file up, and fuse it (default)."),
     click.option("--keep", multiple=True, metavar="GLOB", help="Leave such modules or nodes as they are (repeatable)."),
-    click.option("--verify/--no-verify", default=True, help="Prove the file against the module (default)."),
-    click.option("--certify", is_flag=True, help="Certify each affine rewrite, in float64 and for every input."),
+    verify_option("Prove the file against the module (default)."),
+    certify_option,
     click.option("--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Random samples."),
-    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the samples."),
+    seed_option("Seed of the samples."),
     click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance, instead of the measured one."),
     click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance, instead of the measured one."),
 )
@@ -106,21 +119,20 @@ def export(
     """
     import warnings
 
-    import graphmorph
     from graphmorph.cli.factory import load_module
-    from graphmorph.cli.failures import complain
     from graphmorph.cli.input_shapes import example_inputs
-    from graphmorph.cli.outcome import rolled_back_text
-    from graphmorph.cli.progress import ProgressBar
     from graphmorph.errors import RollbackWarning
     from graphmorph.export_report import ExportError
 
     module = load_module(factory, factory_arguments, weights)
     inputs = example_inputs(module, wanted, engine_options["seed"])
-    try:
-        with ProgressBar(enabled=not quiet) as progress, warnings.catch_warnings():
-            warnings.simplefilter("ignore", RollbackWarning)  # the complaint below says it
-            result = graphmorph.export(
+
+    def run(progress: ProgressBar) -> ExportResult:
+        import graphmorph
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RollbackWarning)  # the complaint says it
+            return graphmorph.export(
                 module,
                 output,
                 inputs,
@@ -129,23 +141,24 @@ def export(
                 progress=progress,
                 **engine_options,
             )
+
+    report = ReportOptions(json_file, None, quiet, verbose)
+    try:
+        return run_and_report(run, lambda made: ending_of(made.report, made.exit_code, verbose=verbose), report)
     except ExportError as error:
-        _publish(error.report, error.exit_code, json_file, quiet=quiet, verbose=verbose)
+        publish(ending_of(error.report, error.exit_code, verbose=verbose), report)
         raise
-    _publish(result.report, result.exit_code, json_file, quiet=quiet, verbose=verbose)
-    if result.report.fusion is not None and result.report.fusion.rolled_back:
-        complain(rolled_back_text(result.report.fusion))
-    return result.exit_code
 
 
-def _publish(report: ExportReport, code: int, json_file: str | None, *, quiet: bool, verbose: bool) -> None:
-    """Print the report, and write it where it was asked for. JSON on stdout takes the place of the print."""
-    from graphmorph.cli.json_output import STDOUT, write_json
+def ending_of(report: ExportReport, code: int, *, verbose: bool) -> Ending:
+    """What an export ended with."""
+    from graphmorph.cli.outcome import rolled_back_text
 
-    if json_file is not None:
-        write_json({"exit_code": code, **report.to_json()}, json_file)
-    if not quiet and json_file != STDOUT:
+    def rendered() -> RenderableType:
         from graphmorph.cli.render_export import render_export
-        from graphmorph.cli.terminal import report_console
 
-        report_console().print(render_export(report, verbose=verbose))
+        return render_export(report, verbose=verbose)
+
+    fusion = report.fusion
+    complaint = rolled_back_text(fusion) if fusion is not None and fusion.rolled_back else ""
+    return Ending(code, complaint, report.to_json, rendered)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmorph.cli.fuse import options_of_passes, pass_options
 from graphmorph.cli.options import INPUT_FILE, freeze_option, json_option
+from graphmorph.cli.pass_settings import options_of_passes, pass_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

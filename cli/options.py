@@ -91,12 +91,24 @@ comparison_options = combined(
     ),
 )
 
-proof_options = combined(
-    data_options,
-    click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random samples."
-    ),
-    comparison_options,
+
+def seed_option(help: str = "Seed of the random samples.") -> Decorator:
+    """--seed, of whatever a command draws."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=help)
+
+
+def verify_option(help: str) -> Decorator:
+    """--verify, which is the default."""
+    return click.option("--verify/--no-verify", default=True, help=help)
+
+
+proof_options = combined(data_options, seed_option(), comparison_options)
+
+keep_option = click.option(
+    "--keep", multiple=True, metavar="GLOB", help="Leave nodes with such names as they are (repeatable)."
+)
+certify_option = click.option(
+    "--certify", is_flag=True, help="Certify each affine rewrite, in float64 and for every input."
 )
 
 json_option = click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout.")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from graphmorph.report import Report
 
 NOT_IN_DEPLOY_FORM = 3
+EXACT_PRUNE = "remove-channels"
 
 
 def fusible(report: Report) -> int:

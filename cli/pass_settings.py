@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 
 import click
 
+from graphmorph.cli.options import combined, keep_option, repeated_names
+
 if TYPE_CHECKING:
     from graphmorph import Rewrite
 
@@ -24,6 +26,30 @@ def parse_settings(_ctx: click.Context, param: click.Parameter, values: tuple[st
             raise click.BadParameter(f"{value!r} is not of the form PASS.OPTION=VALUE", param=param, param_hint="--set")
         settings.append((pass_name, option.replace("-", "_"), text))
     return settings
+
+
+pass_options = combined(
+    repeated_names("--only", metavar="PASS", help="Run these passes and no other."),
+    repeated_names("--skip", metavar="PASS", help="Run all passes but these."),
+    keep_option,
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        callback=parse_settings,
+        metavar="PASS.OPTION=VALUE",
+        help="Option of a pass (repeatable); `graphmorph passes` lists them.",
+    ),
+)
+
+
+def options_of_passes(settings: list[tuple[str, str, str]]) -> dict[str, dict[str, Any]]:
+    """The values of --set, typed by the passes' own fields."""
+    if not settings:
+        return {}
+    from graphmorph.registry import available
+
+    return typed_options(settings, available())
 
 
 def typed_options(

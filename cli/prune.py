@@ -7,40 +7,67 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmorph.cli.fuse import EXACT_PRUNE, destination_of, publish
+from graphmorph.cli.destination import destination_of
 from graphmorph.cli.options import INPUT_FILE, report_options
+from graphmorph.cli.outcome import EXACT_PRUNE
 from graphmorph.cli.prune_options import (
     EXACT_OPTIONS,
     choice_options,
-    destination_options,
     how_much_options,
+    output_options,
     require_one_amount,
     run_options,
 )
+from graphmorph.cli.reporting import Ending, ReportOptions, run_and_report
+from graphmorph.cli.rewriting import rewrite_and_report
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from graphmorph.cli.progress import ProgressBar
+    from graphmorph.pipeline import FuseResult
     from graphmorph.pruning.job import PruneResult
 
-    Options = dict[str, Any]
-
 EXACT_PASSES = ("fold-constants", EXACT_PRUNE)
+OUTCOME_OPTIONS = {"output", "dry_run", "json_file", "junit_file", "quiet", "verbose"}
 
 
 @click.command("prune")
 @click.argument("model", type=INPUT_FILE)
 @how_much_options
 @choice_options
-@destination_options
+@output_options
 @run_options
 @report_options
-def prune(
+def prune(model: Path, exact: bool, **options: Any) -> int:
+    """Remove channels of MODEL, wherever they live, and prove that nothing else changed.
+
+    The proof: the smaller model equals MODEL with the removed channels masked. Then it is measured how far it is from
+    MODEL itself. Where nothing at all can be removed nothing is written, and the report says what is in the way.
+    """
+    require_one_amount(click.get_current_context())
+    if not exact:
+        return remove_least(model, **options)
+    meant = {name: value for name, value in options.items() if name in EXACT_OPTIONS | OUTCOME_OPTIONS}
+    return rewrite_and_report(remove_exactly, model, "pruned", **meant)
+
+
+def remove_exactly(source: Path, target: Path | None, **engine_options: Any) -> FuseResult:
+    """Remove what changes nothing: the report is that of `fuse`."""
+    import graphmorph
+
+    return graphmorph.fuse(source, target, only=EXACT_PASSES, **engine_options)
+
+
+def remove_least(
     model: Path,
-    exact: bool,
+    *,
     output: Path | None,
     in_place: bool,
     dry_run: bool,
     plan_out: Path | None,
     picture: Path | None,
+    global_scope: bool,
     labels: str | None,
     json_file: str | None,
     junit_file: Path | None,
@@ -48,72 +75,34 @@ def prune(
     verbose: bool,
     **engine_options: Any,
 ) -> int:
-    """Remove channels of MODEL, wherever they live, and prove that nothing else changed.
-
-    The proof: the smaller model equals MODEL with the removed channels masked. Then it is measured how far it is from
-    MODEL itself. Where nothing at all can be removed nothing is written, and the report says what is in the way.
-    """
+    """Remove the least important channels, or what a plan says; the exit code."""
     from graphmorph.runtime.spawn import spawn_ahead
 
-    require_one_amount(click.get_current_context())
-    destination = destination_of(model, output, in_place=in_place, dry_run=dry_run, became="pruned")
+    destination = destination_of(model, output, "pruned", in_place=in_place, dry_run=dry_run)
+    plan_out = plan_file(destination, plan_out, engine_options["plan"])
     spawn_ahead("sessions")  # it imports while we do
-    from graphmorph.cli.failures import complain
     from graphmorph.cli.labels import read_labels
 
     engine_options |= {"in_place": in_place, "labels": read_labels(labels, engine_options["inputs"])}
-    shown = {"json_file": json_file, "junit_file": junit_file, "quiet": quiet, "verbose": verbose}
-    if exact:
-        code, complaint = remove_exactly(model, destination, engine_options, shown)
-    else:
-        plan_out = plan_file(destination, plan_out, engine_options["plan"])
-        code, complaint = remove_least(model, destination, engine_options, shown, plan_out, picture)
-    if complaint:
-        complain(complaint)
-    return code
-
-
-def remove_exactly(model: Path, destination: Path | None, options: Options, shown: Options) -> tuple[int, str]:
-    """Remove what changes nothing: the report is that of `fuse`. Exit code and complaint."""
-    import graphmorph
-    from graphmorph.cli.outcome import outcome
-    from graphmorph.cli.progress import ProgressBar
-
-    options = {name: value for name, value in options.items() if name in EXACT_OPTIONS}
-    with ProgressBar(enabled=not shown["quiet"]) as progress:
-        result = graphmorph.fuse(model, destination, only=EXACT_PASSES, progress=progress, **options)
-    code, complaint = outcome(result, check=False)
-    publish(result, code, check=False, **shown)
-    return code, complaint
-
-
-def remove_least(
-    model: Path, destination: Path | None, options: Options, shown: Options, plan_out: Path | None, picture: Path | None
-) -> tuple[int, str]:
-    """Remove the least important channels, or what a plan says. Exit code and complaint."""
-    import graphmorph
-    from graphmorph.cli.outcome import outcome_of_pruning
-    from graphmorph.cli.progress import ProgressBar
-    from graphmorph.kernels.heat_map import check_plot
-
     if picture is not None:
-        check_plot(picture)
-    scope = "global" if options.pop("global_scope") else "layer"
-    with ProgressBar(enabled=not shown["quiet"]) as progress:
-        result = graphmorph.prune(
-            model, destination, exact=False, scope=scope, criterion_seed=options["seed"], progress=progress, **options
-        )
-    if result.ok and plan_out is not None:
-        result.plan.save(plan_out)
-        result.report.files.append(str(plan_out))
-    if picture is not None and result.report.groups:
-        from graphmorph.cli.width_chart import draw_widths
+        from graphmorph.kernels.heat_map import check_plot
 
-        draw_widths(result.report.groups, picture)
-        result.report.files.append(str(picture))
-    code, complaint = outcome_of_pruning(result)
-    publish_pruning(result, code, **shown)
-    return code, complaint
+        check_plot(picture)
+
+    def run(progress: ProgressBar) -> PruneResult:
+        import graphmorph
+
+        scope = "global" if global_scope else "layer"
+        seed = engine_options["seed"]
+        return graphmorph.prune(
+            model, destination, exact=False, scope=scope, criterion_seed=seed, progress=progress, **engine_options
+        )
+
+    def ending(result: PruneResult) -> Ending:
+        write_besides(result, plan_out, picture)
+        return ending_of(result, verbose=verbose)
+
+    return run_and_report(run, ending, ReportOptions(json_file, junit_file, quiet, verbose))
 
 
 def plan_file(destination: Path | None, plan_out: Path | None, plan: Path | None) -> Path | None:
@@ -123,20 +112,27 @@ def plan_file(destination: Path | None, plan_out: Path | None, plan: Path | None
     return destination.with_name(f"{destination.stem}.plan.json")
 
 
-def publish_pruning(
-    result: PruneResult, code: int, *, json_file: str | None, junit_file: Path | None, quiet: bool, verbose: bool
-) -> None:
-    """Print the report, and write it where it was asked for. JSON on stdout takes the place of the print."""
-    from graphmorph.cli.json_output import STDOUT, write_json
+def write_besides(result: PruneResult, plan_out: Path | None, picture: Path | None) -> None:
+    """The plan and the picture, where they were asked for."""
+    if result.ok and plan_out is not None:
+        result.plan.save(plan_out)
+        result.report.files.append(str(plan_out))
+    if picture is not None and result.report.groups:
+        from graphmorph.cli.width_chart import draw_widths
 
-    if json_file is not None:
-        write_json({"exit_code": code, **result.report.to_json()}, json_file)
-    if junit_file is not None:
-        from graphmorph.cli.junit import prune_suites, write_junit
+        draw_widths(result.report.groups, picture)
+        result.report.files.append(str(picture))
 
-        write_junit(prune_suites(result.report), junit_file)
-    if not quiet and json_file != STDOUT:
+
+def ending_of(result: PruneResult, *, verbose: bool) -> Ending:
+    """What a pruning ended with."""
+    from graphmorph.cli.junit import prune_suites
+    from graphmorph.cli.outcome import outcome_of_pruning
+
+    def rendered() -> RenderableType:
         from graphmorph.cli.render_prune import render_prune
-        from graphmorph.cli.terminal import report_console
 
-        report_console().print(render_prune(result.report, verbose=verbose))
+        return render_prune(result.report, verbose=verbose)
+
+    code, complaint = outcome_of_pruning(result)
+    return Ending(code, complaint, result.report.to_json, rendered, lambda: prune_suites(result.report))

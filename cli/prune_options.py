@@ -5,12 +5,15 @@ from __future__ import annotations
 import click
 from click.core import ParameterSource
 
+from graphmorph.cli.destination import destination_options
 from graphmorph.cli.options import (
     INPUT_FILE,
     combined,
     comparison_options,
     data_options,
     freeze_option,
+    seed_option,
+    verify_option,
 )
 
 #: Exactly one of these says what goes; the two targets may be given together.
@@ -123,16 +126,12 @@ choice_options = combined(
     ),
 )
 
-destination_options = combined(
-    click.option(
-        "-o",
-        "--output",
-        type=INPUT_FILE,
-        metavar="FILE",
-        help="File or folder to write to. Default: MODEL.pruned.onnx beside MODEL.",
+output_options = combined(
+    destination_options(
+        "pruned",
+        in_place="Replace MODEL itself, once the removal is proven.",
+        dry_run="Remove, prove and measure, but write no model.",
     ),
-    click.option("--in-place", is_flag=True, help="Replace MODEL itself, once the removal is proven."),
-    click.option("--dry-run", is_flag=True, help="Remove, prove and measure, but write no model."),
     click.option(
         "--plan-out",
         type=INPUT_FILE,
@@ -153,16 +152,10 @@ run_options = combined(
         "--repair", is_flag=True, help="Fit the weights that lost inputs by least squares, on the calibration data."
     ),
     click.option("--latency/--no-latency", default=True, help="Time both models in onnxruntime (default)."),
-    click.option("--verify/--no-verify", default=True, help="Prove the removal, and measure the change (default)."),
+    verify_option("Prove the removal, and measure the change (default)."),
     freeze_option,
     data_options,
-    click.option(
-        "--seed",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        help="Seed of the random samples, and of --criterion random.",
-    ),
+    seed_option("Seed of the random samples, and of --criterion random."),
     comparison_options,
 )
 

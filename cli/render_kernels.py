@@ -14,7 +14,7 @@ from graphmorph.cli.terminal import body, heading, indented, table
 from graphmorph.report import RefusalReport
 
 if TYPE_CHECKING:
-    from graphmorph.kernel_inspection import AverageMagnitudes, KernelReport
+    from graphmorph.kernels.inspection import AverageMagnitudes, KernelReport
 
 LIGHT, DARK = (247, 251, 255), (8, 48, 107)
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from graphmorph.cli.numbers import bytes_of, change, count, duration, plural
-from graphmorph.cli.outcome import fusible
+from graphmorph.cli.outcome import EXACT_PRUNE, fusible
 from graphmorph.cli.refusal_groups import group_refusals
 from graphmorph.cli.render_change import render_change
 from graphmorph.cli.render_proof import render_proof
@@ -69,6 +69,10 @@ def _title(report: Report) -> Text:
 def _what_happened(report: Report) -> str:
     if not report.changed and any(one.grows for one in report.passes):
         return "nothing to rewrite"
+    proper = [(one.name, one.kind) for one in report.passes if not one.cleanup]
+    if report.deploy_form and proper == [(EXACT_PRUNE, "exact")]:
+        said = f"{plural(len(report.rewrites), 'clean-up')}; " if report.changed else "nothing to rewrite: "
+        return f"{said}no removable channel is unread, constant or duplicate"
     if not report.changed and report.deploy_form:
         return "nothing to rewrite: already in deploy form"
     rewrites = fusible(report)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from graphmorph.cli.options import INPUT_FILE, proof_options, report_options
+from graphmorph.cli.reporting import Ending, ReportOptions, run_and_report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from graphmorph.cli.progress import ProgressBar
+    from graphmorph.proof import Proof
 
 
 @click.command("verify")
@@ -33,33 +40,28 @@ def verify(
     from graphmorph.runtime.spawn import spawn_ahead
 
     spawn_ahead("sessions")  # it imports while we do
-    import graphmorph
-    from graphmorph.cli.failures import complain
-    from graphmorph.cli.json_output import STDOUT, write_json
     from graphmorph.cli.labels import read_labels
-    from graphmorph.cli.progress import ProgressBar
 
-    with ProgressBar(enabled=not quiet) as progress:
-        proof = graphmorph.verify(
-            reference,
-            candidate,
-            labels=read_labels(labels, engine_options["inputs"]),
-            progress=progress,
-            **engine_options,
-        )
-    if json_file is not None:
-        write_json({"exit_code": proof.exit_code, **proof.to_json()}, json_file)
-    if junit_file is not None:
-        from graphmorph.cli.junit import proof_suite, write_junit
+    def run(progress: ProgressBar) -> Proof:
+        import graphmorph
 
-        write_junit([proof_suite(proof)], junit_file)
-    if not quiet and json_file != STDOUT:
+        classes = read_labels(labels, engine_options["inputs"])
+        return graphmorph.verify(reference, candidate, labels=classes, progress=progress, **engine_options)
+
+    report = ReportOptions(json_file, junit_file, quiet, verbose)
+    return run_and_report(run, lambda proof: ending_of(proof, verbose=verbose), report)
+
+
+def ending_of(proof: Proof, *, verbose: bool) -> Ending:
+    """What a comparison ended with."""
+    from graphmorph.cli.junit import proof_suite
+
+    def rendered() -> RenderableType:
         from rich.console import Group
 
         from graphmorph.cli.render_proof import render_proof
-        from graphmorph.cli.terminal import report_console
 
-        report_console().print(Group(*render_proof(proof, verbose=verbose)))
-    if proof.exit_code:
-        complain(proof.reason)
-    return int(proof.exit_code)
+        return Group(*render_proof(proof, verbose=verbose))
+
+    complaint = proof.reason if proof.exit_code else ""
+    return Ending(proof.exit_code, complaint, proof.to_json, rendered, lambda: [proof_suite(proof)])

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphmorph.cli.fuse import destination_of, publish
+from graphmorph.cli.destination import destination_options
 from graphmorph.cli.options import (
     INPUT_FILE,
     combined,
     comparison_options,
     data_options,
     freeze_option,
+    keep_option,
     repeated_names,
     report_options,
+    seed_option,
+    verify_option,
 )
+from graphmorph.cli.rewriting import rewrite_and_report
+
+if TYPE_CHECKING:
+    from graphmorph.pipeline import FuseResult
 
 choice_options = combined(
     click.option(
@@ -59,87 +66,36 @@ choice_options = combined(
         metavar="SHARE",
         help="Noise on new filters, as a share of their standard deviation.",
     ),
-    click.option(
-        "--seed",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        help="Seed of what is drawn, and of the random samples of the proof.",
-    ),
-    click.option("--keep", multiple=True, metavar="GLOB", help="Leave nodes with such names as they are (repeatable)."),
+    seed_option("Seed of what is drawn, and of the random samples of the proof."),
+    keep_option,
     freeze_option,
-)
-
-destination_options = combined(
-    click.option(
-        "-o",
-        "--output",
-        type=INPUT_FILE,
-        metavar="FILE",
-        help="File or folder to write to. Default: MODEL.wider.onnx beside MODEL.",
-    ),
-    click.option("--in-place", is_flag=True, help="Replace MODEL itself, once the result is proven."),
-    click.option("--dry-run", is_flag=True, help="Widen and prove, but write nothing."),
 )
 
 
 @click.command("widen")
 @click.argument("model", type=INPUT_FILE)
-@destination_options
+@destination_options("wider", dry_run="Widen and prove, but write nothing.")
 @choice_options
-@click.option("--verify/--no-verify", default=True, help="Run both models, to prove or to measure (default).")
+@verify_option("Run both models, to prove or to measure (default).")
 @data_options
 @comparison_options
 @report_options
-def widen(
-    model: Path,
-    output: Path | None,
-    in_place: bool,
-    dry_run: bool,
-    seed: int,
-    group: tuple[str, ...],
-    unit: tuple[str, ...],
-    masters: str,
-    json_file: str | None,
-    junit_file: Path | None,
-    quiet: bool,
-    verbose: bool,
-    labels: str | None,
-    **engine_options: Any,
-) -> int:
+def widen(model: Path, seed: int, group: tuple[str, ...], unit: tuple[str, ...], masters: str, **options: Any) -> int:
     """Add channels to the layers of MODEL, and prove that it computes what it did.
 
     Copies share the weights that read them with their masters (Net2WiderNet). Filters made in other ways are read by
     zeros. Outputs change with --outgoing copy, and with --noise on copies: the report says by how much.
     """
-    from graphmorph.runtime.spawn import spawn_ahead
 
-    destination = destination_of(model, output, in_place=in_place, dry_run=dry_run, became="wider")
-    spawn_ahead(*(("sessions", "facts") if engine_options["verify"] else ("facts",)))  # they import while we do
-    import graphmorph
-    from graphmorph.cli.failures import complain
-    from graphmorph.cli.labels import read_labels
-    from graphmorph.cli.outcome import outcome
-    from graphmorph.cli.progress import ProgressBar
+    def widened(source: Path, target: Path | None, **engine_options: Any) -> FuseResult:
+        import graphmorph
 
-    with ProgressBar(enabled=not quiet) as progress:
-        result = graphmorph.widen(
-            model,
-            destination,
-            in_place=in_place,
-            groups=group,
-            masters=units_by_group(unit) or masters,
-            seed=seed,
-            proof_seed=seed,
-            labels=read_labels(labels, engine_options["inputs"]),
-            progress=progress,
-            **engine_options,
+        chosen = units_by_group(unit) or masters
+        return graphmorph.widen(
+            source, target, groups=group, masters=chosen, seed=seed, proof_seed=seed, **engine_options
         )
-    code, complaint = outcome(result, check=False)
-    publish(result, code, check=False, json_file=json_file, junit_file=junit_file, quiet=quiet, verbose=verbose)
-    if complaint:
-        complain(complaint)
-    return code
+
+    return rewrite_and_report(widened, model, "wider", **options)
 
 
 def units_by_group(units: tuple[str, ...]) -> dict[str, list[int]]:

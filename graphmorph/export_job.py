@@ -18,11 +18,12 @@ from graphmorph.export_report import ExportError, ExportReport, Step
 from graphmorph.graph import Graph
 from graphmorph.inspection import port_of
 from graphmorph.manager import PassManager, RunResult
-from graphmorph.module_pipeline import ModuleOptions, rewrite_module
+from graphmorph.module_pipeline import rewrite_module
 from graphmorph.onnx_door import load, model_bytes, stage
 from graphmorph.onnx_door.writer import StagedModel
 from graphmorph.pipeline import passes_for
 from graphmorph.report import Report
+from graphmorph.rewrite_options import RewriteSettings
 from graphmorph.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class ExportJob:
     """What an export knows and holds; the stack gives everything back at its end."""
 
     def __init__(
-        self, module: nn.Module, target: Path, options: ModuleOptions, settings: ExportSettings, stack: ExitStack
+        self, module: nn.Module, target: Path, options: RewriteSettings, settings: ExportSettings, stack: ExitStack
     ) -> None:
         import torch
 
@@ -214,10 +215,10 @@ class ExportJob:
         from graphmorph.torch_door.file_cases import cases_for
         from graphmorph.torch_door.file_proof import FileProof
 
-        options = self.options
+        options, progress = self.options.proof, self.options.progress
         samples = max(options.samples, SAMPLES_OF_DECISIONS) if exported.frozen else options.samples
         cases = cases_for(self.module, self.interface, self.free, samples=samples, seed=options.seed)
-        return FileProof(self.interface, self.free, cases, self.runtime, options.limits, options.seed, options.progress)
+        return FileProof(self.interface, self.free, cases, self.runtime, options.limits, options.seed, progress)
 
     def _require_loading(self, staged: StagedModel) -> None:
         """Without a proof: onnxruntime must at least load the file, unless it lacks an operator."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from graphmorph import registry
 from graphmorph.graph import Graph
-from graphmorph.module_pipeline import is_module
-from graphmorph.pipeline import FuseResult
+from graphmorph.pipeline import FuseResult, after_clean_up
 from graphmorph.proof.user_data import UserData
-from graphmorph.rewrite_options import RewriteOptions, rewritten
+from graphmorph.rewrite_options import RewriteOptions, settings_from
+from graphmorph.rewriting import rewrite_model
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Model = str | os.PathLike[str] | Graph | onnx.ModelProto
 
-CLEAN_UP, MERGE = "fold-constants", "merge-channels"
+MERGE = "merge-channels"
 
 
 @overload
@@ -69,5 +69,4 @@ def merge_channels(  # type: ignore[misc] # the overloads take any option, which
         "data": calibration,
     }
     merge = registry.load(MERGE)(**chosen)
-    clean_up = [] if is_module(model) else [registry.create(CLEAN_UP)]
-    return rewritten(model, output, [*clean_up, merge], options)
+    return rewrite_model(model, output, after_clean_up(model, merge), settings_from(options))

@@ -13,8 +13,8 @@ from graphmorph.errors import UsageError
 from graphmorph.export_job import ExportJob
 from graphmorph.export_report import ExportReport
 from graphmorph.manager import Progress
-from graphmorph.module_pipeline import ModuleOptions
-from graphmorph.proof.verdict import Limits
+from graphmorph.proof import ProofOptions
+from graphmorph.rewrite_options import RewriteSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,14 +88,12 @@ def export(
     if samples < 1:
         raise UsageError(f"samples={samples}: at least 1 is needed")
     kept = tuple(keep)
-    options = ModuleOptions(
+    options = RewriteSettings(
+        ProofOptions(samples=samples, seed=seed, rtol=rtol, atol=atol),
         leaf_modules=leaf_modules,
         keep=kept,
         verify=verify,
         certify=certify,
-        samples=samples,
-        seed=seed,
-        limits=Limits(rtol, atol),
         progress=progress,
     )
     settings = ExportSettings(exporter, opset, optimise=fuse and not kept, lean=cleanup)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphmorph.errors import (
@@ -17,21 +18,19 @@ from graphmorph.errors import (
     UsageError,
     VerificationError,
 )
-from graphmorph.manager import PassManager, Progress, RunResult, SiteKey
+from graphmorph.manager import PassManager, RunResult, SiteKey
 from graphmorph.proof import Proof, ProofOptions
-from graphmorph.proof.verdict import Limits
 from graphmorph.report import Report, RewriteReport
 from graphmorph.rewrite import Rewrite
-from graphmorph.rollback import find_guilty
+from graphmorph.rewrite_options import RewriteSettings
+from graphmorph.rollback import find_guilty, taken_back
 from graphmorph.runtime import Runtime
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from graphmorph.torch_door.examples import ExampleInputs
     from graphmorph.torch_door.morphed_module import MorphedModule
-    from graphmorph.torch_door.tracer import LeafModules
 
 
 def is_module(model: object) -> bool:
@@ -42,31 +41,7 @@ def is_module(model: object) -> bool:
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
-@dataclass(frozen=True)
-class ModuleOptions:
-    """How to rewrite a live module.
-
-    example_inputs: as for `trace`; None to try the usual sizes for the first layer. in_place: the result may share
-    untouched layers with the module, which then counts as consumed. The rest is as for ONNX models.
-    """
-
-    example_inputs: ExampleInputs | None = None
-    leaf_modules: LeafModules = ()
-    keep: Iterable[str] = ()
-    verify: bool = True
-    certify: bool = False
-    samples: int = 1
-    seed: int = 0
-    limits: Limits = field(default_factory=Limits)
-    in_place: bool = False
-    max_rewrites: int | None = None
-    progress: Progress | None = None
-
-    def __post_init__(self) -> None:
-        ProofOptions(samples=self.samples, rtol=self.limits.rtol, atol=self.limits.atol)  # checks them
-
-
-def rewrite_module(module: nn.Module, passes: Sequence[Rewrite], options: ModuleOptions) -> MorphedModule:
+def rewrite_module(module: nn.Module, passes: Sequence[Rewrite], settings: RewriteSettings) -> MorphedModule:
     """A module with the rewrites of some passes, proven; the original is untouched unless in_place.
 
     The report is `.report` of the result.
@@ -77,7 +52,7 @@ def rewrite_module(module: nn.Module, passes: Sequence[Rewrite], options: Module
         VerificationError: the result computes something else, and no single rewrites explain it.
         GraphmorphError: nothing could be compared.
     """
-    return _ModuleJob(module, list(passes), options).run()
+    return _ModuleJob(module, list(passes), settings).run()
 
 
 def refuse_training(module: nn.Module) -> None:
@@ -99,13 +74,13 @@ def refuse_training(module: nn.Module) -> None:
 
 
 class _ModuleJob:
-    def __init__(self, module: nn.Module, passes: list[Rewrite], options: ModuleOptions) -> None:
+    def __init__(self, module: nn.Module, passes: list[Rewrite], settings: RewriteSettings) -> None:
         from graphmorph.torch_door.examples import bound_inputs
         from graphmorph.torch_door.guessed_inputs import guessed_inputs
 
         require_values(module)
-        self.module, self.passes, self.options = module, passes, options
-        given = options.example_inputs
+        self.module, self.passes, self.settings = module, passes, settings
+        given = settings.example_inputs
         self.example_inputs = guessed_inputs(module) if given is None else given
         self.example = bound_inputs(module, self.example_inputs)
         self.trace_warnings: list[str] = []
@@ -113,8 +88,8 @@ class _ModuleJob:
 
     def run(self) -> MorphedModule:
         with Runtime(role="facts") as self.runtime:
-            result, made = self.attempt((), None, certify=self.options.certify)
-            proof = self.prove(made) if self.options.verify else None
+            result, made = self.attempt((), None, certify=self.settings.certify)
+            proof = self.prove(made) if self.settings.verify else None
             guilty: tuple[RewriteReport, ...] = ()
             if proof is not None and proof.verdict == "different" and not result.approximate:
                 result, made, proof, guilty = self.rolled_back(result, proof)
@@ -131,22 +106,22 @@ class _ModuleJob:
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            graph = trace(self.module, self.example_inputs, leaf_modules=self.options.leaf_modules)
+            graph = trace(self.module, self.example_inputs, leaf_modules=self.settings.leaf_modules)
         self.trace_warnings = self.sorted_out(caught)
-        limits = [n for n in (limit, self.options.max_rewrites) if n is not None]
+        limits = [n for n in (limit, self.settings.max_rewrites) if n is not None]
         manager = PassManager(
             self.passes,
-            keep=self.options.keep,
+            keep=self.settings.keep,
             certify=certify,
             without=without,
             max_rewrites=min(limits, default=None),
             runtime=self.runtime,
-            progress=self.options.progress,
+            progress=self.settings.progress,
         )
         result = manager.run(graph)
         result.notes.extend(graph.traced.notes if graph.traced is not None else [])
         made = materialise(graph, result.journal)
-        return result, made if self.options.in_place else apart(made, self.module)
+        return result, made if self.settings.in_place else apart(made, self.module)
 
     def sorted_out(self, caught: list[warnings.WarningMessage]) -> list[str]:
         """The warnings of tracing. A deploy form is for the mode that was traced; what is to be trained is for both."""
@@ -159,9 +134,9 @@ class _ModuleJob:
     def prove(self, made: nn.Module) -> Proof:
         from graphmorph.torch_door.module_proof import prove_module
 
-        options = self.options
+        proof = self.settings.proof
         return prove_module(
-            self.module, made, self.example, samples=options.samples, seed=options.seed, limits=options.limits
+            self.module, made, self.example, samples=proof.samples, seed=proof.seed, limits=proof.limits
         )
 
     def rolled_back(
@@ -183,8 +158,7 @@ class _ModuleJob:
         if found is None:
             why = "; ".join([proof.reason, *self.trace_warnings])
             raise VerificationError(f"the rewritten module computes something else: {why}")
-        made = {(r.pass_name, r.root): r for one in result.passes for r in one.rewrites}
-        guilty = tuple(made[key] for key in found.guilty if key in made)
+        guilty = taken_back(found, result)
         names = ", ".join(f"{r.pass_name} at {r.root}" for r in guilty)
         warnings.warn(f"rolled back, because the proof failed with it: {names}", RollbackWarning, stacklevel=5)
         return found.result, kept[id(found.result)], found.proof, guilty
@@ -242,12 +216,34 @@ def _parts(module: nn.Module) -> set[int]:
     return {id(one) for one in module.modules()}
 
 
-def only_for_files(**given: Any) -> None:
-    """Refuse options that mean nothing for a live module.
+def module_settings(settings: RewriteSettings, second: Any, advice: str) -> RewriteSettings:
+    """Settings for a live module, with the example inputs from whichever argument they came in.
+
+    Raises:
+        UsageError: options that mean nothing for it, by name; or a path as the second argument, and then the advice.
+    """
+    proof = settings.proof
+    of_files = {
+        "inputs": proof.inputs,
+        "shapes": proof.shapes,
+        "labels": proof.labels,
+        "custom_ops": proof.custom_ops or None,
+        "providers": None if tuple(proof.providers) == ProofOptions.providers else proof.providers,
+        "freeze_initializers": settings.freeze_initializers or None,
+    }
+    wrong = [name for name, value in of_files.items() if value is not None]
+    if wrong:
+        raise UsageError(f"{', '.join(wrong)}: for ONNX files only; a torch module takes example_inputs")
+    if isinstance(second, str | os.PathLike):
+        raise UsageError(f"{second}: {advice}")
+    return settings if settings.example_inputs is not None else replace(settings, example_inputs=second)
+
+
+def only_for_modules(settings: RewriteSettings) -> None:
+    """Refuse options that mean nothing for an ONNX model.
 
     Raises:
         UsageError: naming them.
     """
-    wrong = [name for name, value in given.items() if value is not None]
-    if wrong:
-        raise UsageError(f"{', '.join(wrong)}: for ONNX files only; a torch module takes example_inputs")
+    if settings.example_inputs is not None or settings.leaf_modules:
+        raise UsageError("example_inputs and leaf_modules are for torch modules; an ONNX file is proven on inputs=")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from graphmorph.errors import UsageError
 from graphmorph.manager import Progress
-from graphmorph.pipeline import DEFAULT_PROVIDERS, FuseResult, rewrite_model
 from graphmorph.proof import ProofOptions
-from graphmorph.rewrite import Rewrite
 
 if TYPE_CHECKING:
     from graphmorph.torch_door.examples import ExampleInputs
-    from graphmorph.torch_door.morphed_module import MorphedModule
     from graphmorph.torch_door.tracer import LeafModules
 
 
@@ -38,42 +36,39 @@ class RewriteOptions(TypedDict, total=False):
     progress: Progress | None
 
 
-def rewritten(
-    model: Any, output: Any, passes: Sequence[Rewrite], options: RewriteOptions
-) -> FuseResult | MorphedModule:
-    """A file, a graph or a module after some passes, proven.
+@dataclass(frozen=True)
+class RewriteSettings:
+    """The same, checked, and with what only some jobs take.
+
+    example_inputs, leaf_modules: of live modules, as for `trace`; example_inputs None to try the usual sizes for the
+    first layer. freeze_initializers: of ONNX models. in_place: a file is written over; a module may share untouched
+    layers with the result, and then counts as consumed.
+    """
+
+    proof: ProofOptions = field(default_factory=ProofOptions)
+    example_inputs: ExampleInputs | None = None
+    leaf_modules: LeafModules = ()
+    keep: Iterable[str] = ()
+    verify: bool = True
+    certify: bool = False
+    freeze_initializers: bool = False
+    in_place: bool = False
+    max_rewrites: int | None = None
+    progress: Progress | None = None
+
+
+def settings_from(options: RewriteOptions) -> RewriteSettings:
+    """Settings from the keywords that a user gave.
 
     Raises:
-        UsageError: an option that does not exist, or that contradicts another.
+        UsageError: an option that does not exist, or a value that cannot be.
     """
     unknown = sorted(set(options) - set(RewriteOptions.__annotations__))
     if unknown:
         raise UsageError(
             f"there is no option {', '.join(unknown)}; there are {', '.join(RewriteOptions.__annotations__)}"
         )
-    proof = ProofOptions(
-        inputs=options.get("inputs"),
-        shapes=options.get("shapes"),
-        samples=options.get("samples", 1),
-        seed=options.get("proof_seed", 0),
-        rtol=options.get("rtol"),
-        atol=options.get("atol"),
-        providers=options.get("providers", DEFAULT_PROVIDERS),
-        custom_ops=options.get("custom_ops", ()),
-        labels=options.get("labels"),
-    )
-    return rewrite_model(
-        model,
-        output,
-        passes,
-        proof,
-        example_inputs=options.get("example_inputs"),
-        leaf_modules=options.get("leaf_modules", ()),
-        keep=options.get("keep", ()),
-        verify=options.get("verify", True),
-        certify=False,
-        freeze_initializers=options.get("freeze_initializers", False),
-        in_place=options.get("in_place", False),
-        max_rewrites=None,
-        progress=options.get("progress"),
-    )
+    given: dict[str, Any] = {"seed" if name == "proof_seed" else name: value for name, value in options.items()}
+    of_the_proof = {one.name for one in fields(ProofOptions)} & set(given)
+    proof = ProofOptions(**{name: given.pop(name) for name in of_the_proof})
+    return RewriteSettings(proof, **given)

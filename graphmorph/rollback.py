@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from graphmorph.manager import RunResult, SiteKey
 from graphmorph.proof import Proof
+from graphmorph.report import RewriteReport
 
 Attempt = Callable[[Iterable[SiteKey], int | None], tuple[RunResult, Proof]]
 
@@ -44,6 +45,12 @@ def find_guilty(applied: Sequence[SiteKey], first_difference: str | None, attemp
             continue
         guilty.append(suspect)
     return None
+
+
+def taken_back(found: Guilty, result: RunResult) -> tuple[RewriteReport, ...]:
+    """The rewrites of a whole run that were found guilty."""
+    made = {(r.pass_name, r.root): r for one in result.passes for r in one.rewrites}
+    return tuple(made[key] for key in found.guilty if key in made)
 
 
 def _first_failing(without: list[SiteKey], attempt: Attempt) -> SiteKey | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from graphmorph import registry
 from graphmorph.graph import Graph
-from graphmorph.module_pipeline import is_module
-from graphmorph.pipeline import FuseResult
-from graphmorph.rewrite_options import RewriteOptions, rewritten
+from graphmorph.pipeline import FuseResult, after_clean_up
+from graphmorph.rewrite_options import RewriteOptions, settings_from
+from graphmorph.rewriting import rewrite_model
 
 if TYPE_CHECKING:
     import onnx
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Model = str | os.PathLike[str] | Graph | onnx.ModelProto
 
-CLEAN_UP, INSERT = "fold-constants", "insert-channels"
+INSERT = "insert-channels"
 
 
 @overload
@@ -78,5 +78,5 @@ def widen(  # type: ignore[misc] # the overloads take any option, which this one
         "noise": noise,
         "seed": seed,
     }
-    clean_up = [] if is_module(model) else [registry.create(CLEAN_UP)]
-    return rewritten(model, output, [*clean_up, registry.create(INSERT, chosen)], options)
+    insert = registry.create(INSERT, chosen)
+    return rewrite_model(model, output, after_clean_up(model, insert), settings_from(options))

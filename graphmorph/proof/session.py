@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphmorph.errors import ModelFileError, ModelRunError, RuntimeCrashError
+from graphmorph.model_file import as_file
 from graphmorph.proof.judge import Judge
 from graphmorph.proof.options import ProofOptions
 from graphmorph.proof.reference import NoInputsError, Progress, ReferenceRun, run_reference
@@ -157,21 +157,9 @@ def verify(
     """
     options = ProofOptions(inputs, shapes, samples, seed, rtol, atol, providers, float64, custom_ops, labels, jitter)
     with ExitStack() as stack:
-        paths = [_as_file(model, name, stack) for model, name in ((reference, "reference"), (candidate, "candidate"))]
+        paths = [as_file(model, name, stack) for model, name in ((reference, "reference"), (candidate, "candidate"))]
         session = stack.enter_context(ProofSession(paths[0], options, runtime=runtime, progress=progress))
         return session.judge(paths[1])
-
-
-def _as_file(model: Model, name: str, stack: ExitStack) -> str:
-    """The model's file; a graph or a ModelProto is saved into a folder that goes with the stack."""
-    if isinstance(model, str | os.PathLike):
-        return os.fspath(model)
-    from graphmorph.onnx_door import load, save
-
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="graphmorph-"))
-    path = os.path.join(folder, f"{name}.onnx")
-    save(load(model) if hasattr(model, "SerializeToString") else model, path)
-    return path
 
 
 def _require_file(path: str) -> None:

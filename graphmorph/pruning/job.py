@@ -18,11 +18,11 @@ from graphmorph.channels.probing import probe_sizes
 from graphmorph.channels.walls import walls
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
-from graphmorph.manager import PassManager, Progress
+from graphmorph.manager import PassManager
 from graphmorph.onnx_door import load, model_bytes, save, stage
 from graphmorph.onnx_door.writer import StagedModel
 from graphmorph.oracle import Oracle, Shapes
-from graphmorph.proof import Proof, ProofOptions, ProofSession
+from graphmorph.proof import Proof, ProofSession
 from graphmorph.pruning.activations import activations_of
 from graphmorph.pruning.change import Change, Original
 from graphmorph.pruning.choice import Calibrate, choose
@@ -33,6 +33,7 @@ from graphmorph.pruning.report import PruneReport, RepairReport, group_reports
 from graphmorph.pruning.search import largest_ratio
 from graphmorph.pruning.settings import PruneSettings
 from graphmorph.pruning.sums import Capturing
+from graphmorph.rewrite_options import RewriteSettings
 from graphmorph.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -66,22 +67,18 @@ class PruneJob:
         model: Model,
         target: Path | None,
         settings: PruneSettings,
-        proof: ProofOptions,
+        running: RewriteSettings,
         stack: ExitStack,
-        *,
-        freeze_initializers: bool,
-        verify: bool,
-        progress: Progress | None,
     ) -> None:
-        self.target, self.settings, self.proof, self.stack = target, settings, proof, stack
-        self.verify, self.progress = verify, progress or (lambda what, done, total: None)
+        self.target, self.settings, self.proof, self.stack = target, settings, running.proof, stack
+        self.verify, self.progress = running.verify, running.progress or (lambda what, done, total: None)
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
         self.runtime = stack.enter_context(Runtime())
         self.runtime.start()
         self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="graphmorph-")))
         self.name = str(model) if isinstance(model, str | os.PathLike) else "model"
-        graph = model if isinstance(model, Graph) else load(model, freeze_initializers=freeze_initializers)
+        graph = model if isinstance(model, Graph) else load(model, freeze_initializers=running.freeze_initializers)
         if isinstance(model, str | os.PathLike):
             self.path = Path(model)
         else:

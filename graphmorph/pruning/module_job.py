@@ -17,7 +17,7 @@ from graphmorph.facts import Facts
 from graphmorph.graph import Graph
 from graphmorph.module_pipeline import apart, require_values
 from graphmorph.oracle import Oracle, TracedShapes
-from graphmorph.proof import Proof, ProofOptions
+from graphmorph.proof import Proof
 from graphmorph.pruning.activations import activations_of
 from graphmorph.pruning.change import Change
 from graphmorph.pruning.choice import Calibrate, choose
@@ -28,37 +28,27 @@ from graphmorph.pruning.report import PruneReport, RepairReport, group_reports
 from graphmorph.pruning.search import largest_ratio
 from graphmorph.pruning.settings import PruneSettings
 from graphmorph.pruning.sums import Capturing
+from graphmorph.rewrite_options import RewriteSettings
 from graphmorph.runtime import Runtime
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from graphmorph.torch_door.examples import ExampleInputs
     from graphmorph.torch_door.morphed_module import MorphedModule
-    from graphmorph.torch_door.tracer import LeafModules
 
 
 class ModulePruneJob:
     """One module."""
 
-    def __init__(
-        self,
-        module: nn.Module,
-        example_inputs: ExampleInputs | None,
-        settings: PruneSettings,
-        proof: ProofOptions,
-        *,
-        leaf_modules: LeafModules,
-        verify: bool,
-        in_place: bool,
-    ) -> None:
+    def __init__(self, module: nn.Module, settings: PruneSettings, running: RewriteSettings) -> None:
         from graphmorph.torch_door.examples import bound_inputs
         from graphmorph.torch_door.guessed_inputs import guessed_inputs
 
         require_values(module)
-        self.module, self.settings, self.proof = module, settings, proof
-        self.leaf_modules, self.verify, self.in_place = leaf_modules, verify, in_place
-        self.example_inputs = guessed_inputs(module) if example_inputs is None else example_inputs
+        self.module, self.settings, self.proof = module, settings, running.proof
+        self.leaf_modules, self.verify, self.in_place = running.leaf_modules, running.verify, running.in_place
+        given = running.example_inputs
+        self.example_inputs = guessed_inputs(module) if given is None else given
         self.example = bound_inputs(module, self.example_inputs)
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []

@@ -11,10 +11,9 @@ from graphmorph.channels.criteria import Criterion
 from graphmorph.channels.criteria.criterion import Aggregation, CriterionName, Members
 from graphmorph.collector import rare_collections
 from graphmorph.destination import target_of
-from graphmorph.errors import UsageError
 from graphmorph.graph import Graph
 from graphmorph.manager import Progress
-from graphmorph.module_pipeline import is_module, only_for_files
+from graphmorph.module_pipeline import is_module, module_settings, only_for_modules
 from graphmorph.pipeline import FuseResult
 from graphmorph.proof import ProofOptions
 from graphmorph.proof.user_data import UserData
@@ -22,6 +21,7 @@ from graphmorph.pruning.exact import refuse_amounts, remove_exactly
 from graphmorph.pruning.job import PruneJob, PruneResult
 from graphmorph.pruning.plan import RemovalPlan
 from graphmorph.pruning.settings import settings_of
+from graphmorph.rewrite_options import RewriteSettings
 
 if TYPE_CHECKING:
     import onnx
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Model = str | os.PathLike[str] | Graph | onnx.ModelProto
     Plan = RemovalPlan | str | os.PathLike[str] | Mapping[str, Any]
+
+WRITE_MODULES = "a torch module is pruned in memory; to write a file use graphmorph.export"
 
 
 @overload
@@ -128,21 +130,19 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
         TraceError: a torch module that cannot be traced.
         VerificationError: a torch module whose removal could not be proven.
     """
-    proof = ProofOptions(inputs, shapes, samples, seed, rtol, atol, providers, False, custom_ops, labels)
+    running = RewriteSettings(
+        ProofOptions(inputs, shapes, samples, seed, rtol, atol, providers, False, custom_ops, labels),
+        example_inputs=example_inputs,
+        leaf_modules=leaf_modules,
+        keep=keep,
+        verify=verify,
+        freeze_initializers=freeze_initializers,
+        in_place=in_place,
+        progress=progress,
+    )
     if exact:
         refuse_amounts(ratio, target_macs, target_params, max_error, plan, calibration)
-        return remove_exactly(
-            model,
-            output,
-            proof,
-            example_inputs=example_inputs,
-            leaf_modules=leaf_modules,
-            keep=keep,
-            verify=verify,
-            freeze_initializers=freeze_initializers,
-            in_place=in_place,
-            progress=progress,
-        )
+        return remove_exactly(model, output, running)
     chosen_by = (
         criterion
         if isinstance(criterion, Criterion)
@@ -167,32 +167,8 @@ def prune(  # type: ignore[misc] # the overloads take any option, which this one
     if is_module(model):
         from graphmorph.pruning.module_job import ModulePruneJob
 
-        only_for_files(
-            inputs=inputs,
-            shapes=shapes,
-            labels=labels,
-            custom_ops=custom_ops or None,
-            providers=None if tuple(providers) == ("CPUExecutionProvider",) else providers,
-            freeze_initializers=freeze_initializers or None,
-        )
-        if isinstance(output, str | os.PathLike):
-            raise UsageError(f"{output}: a torch module is pruned in memory; to write a file use graphmorph.export")
-        example = example_inputs if example_inputs is not None else output
-        return ModulePruneJob(
-            model, example, settings, proof, leaf_modules=leaf_modules, verify=verify, in_place=in_place
-        ).run()
-    if example_inputs is not None or leaf_modules:
-        raise UsageError("example_inputs and leaf_modules are for torch modules; an ONNX file is proven on inputs=")
+        return ModulePruneJob(model, settings, module_settings(running, output, WRITE_MODULES)).run()
+    only_for_modules(running)
     target = target_of(model, output, in_place=in_place)
     with rare_collections(), ExitStack() as stack:
-        job = PruneJob(
-            model,
-            target,
-            settings,
-            proof,
-            stack,
-            freeze_initializers=freeze_initializers,
-            verify=verify,
-            progress=progress,
-        )
-        return job.run()
+        return PruneJob(model, target, settings, running, stack).run()

@@ -35,6 +35,20 @@ def test_a_model_without_any_is_written_as_it_is(tmp_path: Path, capsys: pytest.
     assert widths(tmp_path / "model.pruned.onnx") == widths(model)
 
 
+def test_what_there_is_not_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = channel_models.classifier(tmp_path / "model.onnx")
+    assert run(["prune", str(model), "--exact", "--dry-run"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "nothing to rewrite: no removable channel is unread, constant or duplicate" in text
+    assert "deploy form" not in text
+
+
+def test_channels_that_are_kept_are_not_removable(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prune", str(model), "--exact", "--dry-run", "--keep", "*"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "nothing to rewrite: no removable channel is unread, constant or duplicate" in text
+
+
 def test_as_part_of_fuse(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fuse", str(model), "--exact-prune", "--json", "-"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -10,7 +10,7 @@ import click
 from graphmorph.channels.criteria.criterion import Aggregation, CriterionName, Members
 from graphmorph.cli.prune import prune
 from graphmorph.cli.prune_options import EXACT_OPTIONS
-from graphmorph.pipeline import fuse
+from graphmorph.fusing import fuse
 from graphmorph.pruning.prune import prune as engine
 
 

@@ -69,6 +69,18 @@ def test_clean_up_alone_leaves_a_model_in_deploy_form() -> None:
     assert "acnet[1].onnx already in deploy form, 1 clean-up" in shown(render_report(report))
 
 
+def test_exact_removal_with_clean_up_alone_says_what_there_is_not() -> None:
+    report = reports.report()
+    clean_up, removal = report.passes[:2]
+    clean_up.cleanup = True
+    clean_up.rewrites, removal.rewrites, removal.refusals = [reports.REWRITE], [], []
+    removal.name = "remove-channels"
+    report.passes = [clean_up, removal]
+    assert "acnet[1].onnx 1 clean-up; no removable channel is unread, constant or duplicate" in shown(
+        render_report(report)
+    )
+
+
 def test_eighty_columns_are_enough() -> None:
     text = shown(render_report(reports.report()), width=80)
     assert "\N{HORIZONTAL ELLIPSIS}" not in text

@@ -10,7 +10,7 @@ import pytest
 
 import graphmorph
 from graphmorph.errors import UsageError
-from graphmorph.pipeline import MEANT_TO_CHANGE
+from graphmorph.proving import MEANT_TO_CHANGE
 from graphmorph.testing import assert_equivalent
 from tests.passes.text_models import build, norm
 

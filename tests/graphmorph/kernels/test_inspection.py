@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import graphmorph
-from graphmorph.kernel_inspection import KernelReport
+from graphmorph.kernels.inspection import KernelReport
 from graphmorph.onnx_door import load, to_model
 from tests.passes.text_models import build, norm
 
