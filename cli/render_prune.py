@@ -10,13 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from graphmorph.cli.numbers import MISSING, change, count, duration, error, percent, plural
+from graphmorph.cli.numbers import MISSING, change, count, duration, percent, plural
+from graphmorph.cli.render_measures import measured_change, phases, speed
 from graphmorph.cli.render_proof import VERDICT_STYLE, render_proof
 from graphmorph.cli.render_walls import wall_section
 from graphmorph.cli.terminal import body, heading, indented, table
 
 if TYPE_CHECKING:
-    from graphmorph.pruning.change import Change
     from graphmorph.pruning.report import GroupReport, PruneReport, RepairReport
 
 GROUPS_SHOWN = 40
@@ -31,13 +31,13 @@ def render_prune(report: PruneReport, *, verbose: bool = False) -> RenderableTyp
     """The verdict first, then what became smaller, what could not, and how far the outputs moved."""
     parts: list[RenderableType] = [_title(report)]
     if report.nothing is None:
-        parts += [Text(""), body(_sizes(report)), *_speed(report)]
+        parts += [Text(""), body(_sizes(report)), *speed(report.latency, report.macs_left)]
     parts += _groups(report.groups, verbose=verbose)
     parts += wall_section(report.walls, verbose=verbose)
     if report.nothing is None:
         parts += _measures(report, verbose=verbose)
     if verbose:
-        parts += [heading("time", duration(sum(report.seconds.values()))), body(_phases(report.seconds))]
+        parts += [heading("time", duration(sum(report.seconds.values()))), body(phases(report.seconds))]
     if report.notes:
         parts += [heading("notes"), *(indented(note) for note in report.notes)]
     parts += [Text(), *(Text.assemble("wrote ", (file, "bold")) for file in report.files)]
@@ -49,7 +49,7 @@ def _measures(report: PruneReport, *, verbose: bool) -> Iterator[RenderableType]
         # Both models of this proof lack the channels, so its accuracies say nothing.
         yield from render_proof(replace(report.removal, accuracy=None), verbose=verbose)
     if report.change is not None:
-        yield from _change(report.change)
+        yield from measured_change(report.change)
     yield from _repairs(report.repairs)
 
 
@@ -84,17 +84,6 @@ def _size_row(result: Table, name: str, before: float, after: float, *, millisec
     )
 
 
-def _speed(report: PruneReport) -> Iterator[RenderableType]:
-    """Said in words where the smaller model is no faster."""
-    latency = report.latency
-    if latency is None or not latency.slower:
-        return
-    longer = f"a run takes {100 * (latency.after_ms / latency.before_ms - 1):.0f} % longer"
-    less = report.macs_left < 1
-    although = ", although there are fewer multiply-adds: widths that are multiples of 8 or 16 run faster (--round-to)"
-    yield Text.assemble("\n  ", ("slower", "bold red"), f": {longer}{although if less else ''}")
-
-
 def _groups(groups: list[GroupReport], *, verbose: bool) -> list[RenderableType]:
     if not groups:
         return []
@@ -118,31 +107,6 @@ def _groups(groups: list[GroupReport], *, verbose: bool) -> list[RenderableType]
     return parts
 
 
-def _change(moved: Change) -> list[RenderableType]:
-    """How far the outputs are from those of the original."""
-    inputs = "given inputs" if moved.source == "given" else "drawn inputs"
-    parts: list[RenderableType] = [
-        heading("change", f"against the original, on {plural(moved.samples, 'set')} of {inputs}")
-    ]
-    result = table("output", "relative error", "max change", "cosine", "same class")
-    for one in moved.outputs:
-        agreement = MISSING if one.argmax_agreement is None else percent(one.argmax_agreement)
-        result.add_row(one.name, error(one.relative_error), error(one.max_abs), f"{one.cosine:.4f}", agreement)
-    parts.append(body(result))
-    if moved.accuracy is not None:
-        before, after, samples = moved.accuracy.before, moved.accuracy.after, moved.accuracy.samples
-        parts.append(
-            Text.assemble(
-                "  accuracy ",
-                (percent(before), "bold"),
-                " before, ",
-                (percent(after), "bold"),
-                f" after, on {plural(samples, 'sample')}",
-            )
-        )
-    return parts
-
-
 def _repairs(repairs: list[RepairReport]) -> list[RenderableType]:
     """Layers that were fitted again."""
     if not repairs:
@@ -151,10 +115,3 @@ def _repairs(repairs: list[RepairReport]) -> list[RenderableType]:
     for one in repairs:
         result.add_row(one.node, f"{one.r_squared_before:.4f}", f"{one.r_squared_after:.4f}")
     return [heading("repaired", plural(len(repairs), "layer")), body(result)]
-
-
-def _phases(seconds: dict[str, float]) -> RenderableType:
-    result = table("phase", "time")
-    for phase, spent in seconds.items():
-        result.add_row(phase, duration(spent))
-    return result

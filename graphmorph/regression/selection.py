@@ -49,13 +49,28 @@ def contributions(
     channels: ArrayLike | None = None,
     alpha: float = 0.1,
 ) -> Problem:
-    """The iiLasso problem whose coefficients scale what channels contribute to the targets.
+    """The iiLasso problem whose coefficients scale what channels contribute to the targets, in units of their mean.
+
+    The arguments are those of `inner_products`; alpha: weight of the similarity.
+
+    Raises:
+        UsageError: shapes that do not fit.
+    """
+    inner, linear = inner_products(gram, cross, weight, channels=channels)
+    energy = float(np.mean(np.diagonal(inner))) if linear.size else 0.0
+    unit = 1.0 / energy if energy > 0 else 1.0
+    return Problem(inner * unit, linear * unit, alpha)
+
+
+def inner_products(
+    gram: ArrayLike, cross: ArrayLike, weight: ArrayLike | None = None, *, channels: ArrayLike | None = None
+) -> tuple[Array, Array]:
+    """<T_i, T_j> (channels, channels) and <T_i, O> (channels,).
 
     Args:
         gram: (n, n) AᵀA. cross: (n, m) AᵀO, or (n,) for one target.
         weight: (n, m) by which columns make the targets; None for the least squares one.
         channels: (n,) the channel, from 0 on, that each column belongs to; None where each is one of its own.
-        alpha: weight of the similarity.
 
     Raises:
         UsageError: shapes that do not fit.
@@ -65,11 +80,7 @@ def contributions(
     if scale.shape != targets.shape or square.shape != (len(targets), len(targets)):
         raise UsageError(f"selection: Gram matrix {square.shape}, cross {targets.shape}, weight {scale.shape}")
     inner, linear = square * (scale @ scale.T), np.einsum("nm,nm->n", targets, scale)
-    if channels is not None:
-        inner, linear = _by_channel(inner, linear, np.asarray(channels, np.int64))
-    energy = float(np.mean(np.diagonal(inner))) if linear.size else 0.0
-    unit = 1.0 / energy if energy > 0 else 1.0
-    return Problem(inner * unit, linear * unit, alpha)
+    return (inner, linear) if channels is None else _by_channel(inner, linear, np.asarray(channels, np.int64))
 
 
 def select(
@@ -86,7 +97,15 @@ def select(
     Raises:
         UsageError: a count outside 0 to the number of channels, or shapes that do not fit.
     """
-    problem = contributions(gram, cross, weight, channels=channels, alpha=alpha)
+    return select_from(contributions(gram, cross, weight, channels=channels, alpha=alpha), count)
+
+
+def select_from(problem: Problem, count: int) -> Selection:
+    """The `count` channels to keep of a problem whose coefficients are factors of channels.
+
+    Raises:
+        UsageError: a count outside 0 to the number of channels.
+    """
     if not 0 <= count <= len(problem.linear):
         raise UsageError(f"selection: {count} of {len(problem.linear)} channels cannot be kept")
     solution = _with_count(problem, count)

@@ -1,0 +1,193 @@
+"""From settings and captured sums to a new layer, by each of the algorithms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphmorph.activations.moments import Moments
+from graphmorph.errors import RefusedError, UsageError
+from graphmorph.facts import Facts
+from graphmorph.layer_insertion import compact_inputs, compact_outputs
+from graphmorph.layer_insertion.identity_layer import identity_layer
+from graphmorph.layer_insertion.initialisation import initial_weight
+from graphmorph.layer_insertion.morphism import morphed_layer
+from graphmorph.layer_insertion.new_layer import FirstHalf, NewLayer, Statistics
+from graphmorph.layer_insertion.outgoing_weights import Fit, Sums, explained_by, fitted, sums_of
+from graphmorph.layer_insertion.place import Place
+from graphmorph.layer_insertion.settings import LayerSettings
+from graphmorph.layer_insertion.sums import Source
+from graphmorph.regression.iilasso import Problem
+from graphmorph.regression.selection import Selection, select_from
+
+Indices = NDArray[np.int64]
+
+#: Rows for each column of a fit, below which it may fit the sample rather than the network.
+_ENOUGH_ROWS = 3
+
+
+def new_layer(source: Source | None, place: Place, settings: LayerSettings, facts: Facts) -> NewLayer:
+    """The new layer for a place. source: what calibration data give; netmorph and net2deeper need none.
+
+    Raises:
+        UsageError: settings that do not fit the place, or need calibration data.
+        RefusedError: the algorithm cannot keep the function there.
+    """
+    kernel = kernel_of(place, settings)
+    if not settings.is_compnet:
+        build = identity_layer if settings.algorithm == "net2deeper" else morphed_layer
+        layer = build(place, settings, kernel, facts)
+    elif source is None:
+        raise UsageError(f"{settings.algorithm} looks at activations: give calibration data")
+    else:
+        layer = _Compact(source, settings, kernel).layer()
+    if settings.batch_norm:
+        if source is None:
+            raise UsageError("the statistics of a batch normalisation are those of data: give calibration data")
+        layer = replace(layer, first=with_statistics(layer.first, source.inputs(kernel)))
+    return layer if layer.explained is not None or source is None else _measured(layer, source)
+
+
+def kernel_of(place: Place, settings: LayerSettings) -> tuple[int, ...]:
+    """Sizes of the new layer's window; () for a product.
+
+    Raises:
+        UsageError: another number of sizes than the tensor has axes for.
+    """
+    axes, given = place.spatial, settings.kernel
+    if not axes:
+        return ()
+    if len(given) not in (1, axes):
+        raise UsageError(f"a kernel {given} for {place.after}, which has {axes} spatial axes: give one size, or {axes}")
+    return given * axes if len(given) == 1 else given
+
+
+def with_statistics(first: FirstHalf, inputs: Moments) -> FirstHalf:
+    """The new layer with a batch normalisation behind it, by the moments (columns) of what it reads."""
+    matrix = first.weight.reshape(first.channels, -1)
+    mean = matrix @ inputs.mean + first.bias
+    variance = np.einsum("cn,nm,cm->c", matrix, inputs.covariance, matrix, optimize=True)
+    return replace(first, statistics=Statistics(mean, np.maximum(variance, 0.0)))
+
+
+def _measured(layer: NewLayer, source: Source) -> NewLayer:
+    """How well weights that were not fitted give the outputs again."""
+    pairs = source.pairs(layer.first)
+    bias = layer.next_bias if layer.next_bias is not None else source.place.next_layer.bias_values()
+    return replace(layer, explained=explained_by(pairs, layer.next_weight, bias), rows=pairs.inputs.count)
+
+
+class _Compact:
+    """CompNet's algorithms 1 to 3."""
+
+    def __init__(self, source: Source, settings: LayerSettings, kernel: tuple[int, ...]) -> None:
+        self.source, self.settings, self.kernel, self.place = source, settings, kernel, source.place
+        channels = settings.channels or 2 * self.place.channels
+        shape = (channels, self.place.channels, *kernel)
+        weight = initial_weight(shape, settings.activation, settings.initialisation, settings.seed, settings.slope)
+        self.first = FirstHalf(weight, np.zeros(channels), settings.activation, settings.slope)
+        if settings.keep is not None and settings.keep > channels:
+            raise UsageError(f"keep is {settings.keep}, but there are {channels} channels at first")
+
+    def layer(self) -> NewLayer:
+        settings, whole = self.settings, None
+        if settings.algorithm == "compnet-3" or settings.explained is not None:
+            whole = self._sums(self.first)
+        if settings.explained is not None and whole is not None:
+            chosen = self._smallest(whole, settings.explained)
+        else:
+            chosen = self._survivors(whole)
+        if not chosen.kept.size:
+            raise RefusedError(
+                f"a penalty of {settings.penalty:g} leaves no channel: lower it, or say how many are to be kept"
+            )
+        first = self.first.taken(chosen.kept)
+        fit = fitted(self._sums(first), settings.ridge) if whole is None else self._fit(whole, chosen)
+        return NewLayer(
+            first,
+            fit.weight,
+            fit.bias if self.place.next_layer.takes_bias else None,
+            self.first.channels,
+            fit.explained,
+            chosen.penalty,
+            self.rows,
+            _warnings(self.rows, len(fit.weight)),
+        )
+
+    def _sums(self, first: FirstHalf) -> Sums:
+        pairs = self.source.pairs(first)
+        self.rows = pairs.inputs.count
+        return sums_of(pairs, intercept=self.place.next_layer.takes_bias)
+
+    def _survivors(self, whole: Sums | None) -> Selection:
+        """The channels that a wanted number, or the penalty, leaves."""
+        settings = self.settings
+        if settings.keep is not None:
+            return self._path(whole)(settings.keep)
+        if whole is not None:
+            return compact_outputs.survivors(
+                whole, self.first.channels, settings.ridge, settings.alpha, settings.penalty
+            )
+        find = compact_inputs.minimised if settings.algorithm == "compnet-1" else compact_inputs.faded
+        return find(self._columns_of_inputs(), settings.penalty)
+
+    def _path(self, whole: Sums | None) -> Callable[[int], Selection]:
+        """The survivors for each wanted number."""
+        settings = self.settings
+        if settings.algorithm == "compnet-3":
+            assert whole is not None
+            of_outputs = compact_outputs.of_one_length(whole, self.first.channels, settings.ridge, settings.alpha)
+            return partial(select_from, of_outputs)
+        of_inputs = self._columns_of_inputs()
+        if settings.algorithm == "compnet-1":
+            return partial(compact_inputs.minimised_to, of_inputs, penalty=settings.penalty)
+        return partial(compact_inputs.faded_to, of_inputs)
+
+    def _columns_of_inputs(self) -> Problem:
+        covariance = self.source.inputs(self.kernel).covariance
+        return compact_inputs.standardised(self.first.weight, covariance, self.settings.alpha)
+
+    def _smallest(self, whole: Sums, wanted: float) -> Selection:
+        """The fewest channels that explain what was asked for, after refitting, by bisection."""
+        path = self._path(whole)
+        low, high = 0, self.first.channels
+        best = path(high)
+        reached = _mean(self._fit(whole, best))
+        if reached < wanted:
+            raise RefusedError(
+                f"all {high} channels explain {reached:.4f} of the next layer's outputs, less than {wanted:g}: start "
+                "with more channels, or ask for less"
+            )
+        while high - low > 1:
+            middle = (low + high) // 2
+            chosen = path(middle)
+            if _mean(self._fit(whole, chosen)) >= wanted:
+                best, high = chosen, middle
+            else:
+                low = middle
+        return best
+
+    def _fit(self, whole: Sums, chosen: Selection) -> Fit:
+        return fitted(whole, self.settings.ridge, self._columns(chosen.kept, whole))
+
+    def _columns(self, kept: Indices, sums: Sums) -> Indices:
+        """Columns of the sums that belong to some channels."""
+        each = len(sums.gram) // self.first.channels
+        return np.asarray((kept[:, None] * each + np.arange(each)).reshape(-1), np.int64)
+
+
+def _mean(fit: Fit) -> float:
+    return float(np.mean(fit.explained))
+
+
+def _warnings(rows: int, columns: int) -> tuple[str, ...]:
+    if rows >= _ENOUGH_ROWS * columns:
+        return ()
+    return (
+        f"{columns} columns were fitted to {rows} rows: the share explained may hold for these alone; give more data, "
+        "or more positions of each sample",
+    )
