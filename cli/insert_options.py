@@ -7,7 +7,7 @@ import click
 from graphmorph.cli.options import combined
 
 
-class KernelSize(click.ParamType):
+class KernelSize(click.ParamType):  # type: ignore[type-arg] # generic in newer versions of click only
     """One size, or one for each axis: 3 or 3x5."""
 
     name = "size"
@@ -42,7 +42,7 @@ layer_options = combined(
         help="Channels that the layer has at first (N_redundant). Default: twice as many as it reads.",
         callback=lambda ctx, param, value: value or 0,
     ),
-    click.option("--keep", type=click.IntRange(min=1), metavar="N", help="How many of them survive (N_sparse)."),
+    click.option("--survivors", type=click.IntRange(min=1), metavar="N", help="How many of them stay (N_sparse)."),
     click.option(
         "--explained",
         type=click.FloatRange(0, 1, min_open=True),
@@ -70,7 +70,7 @@ layer_options = combined(
         type=click.FloatRange(min=0),
         default=0.1,
         show_default=True,
-        help="Lambda, where neither --keep nor --explained says how many channels survive.",
+        help="Lambda, where neither --survivors nor --explained says how many channels stay.",
     ),
     click.option(
         "--alpha", type=click.FloatRange(min=0), default=0.1, show_default=True, help="Weight of channels' likeness."

@@ -45,7 +45,7 @@ class InsertLayer(Rewrite):
     activation: Activation = "relu"
     slope: float = 0.01
     initialisation: Initialisation = "auto"
-    keep: int | None = None
+    survivors: int | None = None
     explained: float | None = None
     penalty: float = 0.1
     alpha: float = 0.1

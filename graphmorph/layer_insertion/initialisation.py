@@ -10,7 +10,7 @@ two.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,8 @@ def initial_weight(
         weight = np.zeros(shape)
         middle = tuple((size - 1) // 2 for size in shape[2:])
         spread = np.sqrt(variance(shape[:2], activation, "he", slope))
-        weight[(slice(None), slice(None), *middle)] = spread * random.standard_normal(shape[:2])
+        index: tuple[Any, ...] = (..., *middle)
+        weight[index] = spread * random.standard_normal(shape[:2])
         return weight
     spread = np.sqrt(variance(shape, activation, initialisation, slope))
     return np.asarray(spread * random.standard_normal(shape), np.float64)

@@ -50,7 +50,7 @@ def insert_layer(  # type: ignore[misc] # the overloads take any option, which t
     activation: Activation = "relu",
     slope: float = 0.01,
     initialisation: Initialisation = "auto",
-    keep: int | None = None,
+    survivors: int | None = None,
     explained: float | None = None,
     penalty: float = 0.1,
     alpha: float = 0.1,
@@ -68,7 +68,7 @@ def insert_layer(  # type: ignore[misc] # the overloads take any option, which t
     function go behind `after`, a node or tensor; the layer that reads it (`before`, where several do) gets new weights.
 
     algorithm: compnet-1, -2 and -3 start from `channels` random channels (0: twice as many as `after` has), drop those
-    that are superfluous, and fit the next layer by least squares on calibration data. keep: how many survive;
+    that are superfluous, and fit the next layer by least squares on calibration data. survivors: how many stay;
     explained: as few as give this mean R² of the next layer's outputs; neither: those that the penalty λ leaves, with
     α for likeness (CompNet, equations 1, 3 and 6). netmorph takes the next layer apart into two, with a parametric
     activation that starts linear; net2deeper is the identity behind a relu, and proven to be.
@@ -100,7 +100,7 @@ def insert_layer(  # type: ignore[misc] # the overloads take any option, which t
             activation=activation,
             slope=slope,
             initialisation=initialisation,
-            keep=keep,
+            survivors=survivors,
             explained=explained,
             penalty=penalty,
             alpha=alpha,

@@ -171,7 +171,8 @@ class InsertJob:
 
 def inserted(made: Insertion, asked: Asked, graph: Graph, runtime: Runtime) -> RunResult:
     """Run the pass on the graph that the insertion was made for."""
-    rewrite = registry.load(INSERT)(after=asked.after, algorithm=asked.settings.algorithm, chosen=made)
+    options: dict[str, Any] = {"after": asked.after, "algorithm": asked.settings.algorithm, "chosen": made}
+    rewrite = registry.load(INSERT)(**options)
     return PassManager([rewrite], runtime=runtime).run(graph)
 
 

@@ -19,7 +19,7 @@ class LayerSettings:
     """A new layer.
 
     channels: N_redundant, how many it has at first; 0: twice as many as the tensor it goes behind. kernel: sizes of its
-    window, or one for all axes. keep: how many channels survive; explained: as few as explain this share of the next
+    window, or one for all axes. survivors: how many channels stay; explained: as few as explain this share of the next
     layer's outputs (mean R²); neither: those that the penalty leaves (λ and α of equation 6). ridge: of the least
     squares (equation 11), in units of the mean square column. positions: rows of each sample, drawn by seed; 0: all.
     """
@@ -30,7 +30,7 @@ class LayerSettings:
     activation: Activation = "relu"
     slope: float = 0.01
     initialisation: Initialisation = "auto"
-    keep: int | None = None
+    survivors: int | None = None
     explained: float | None = None
     penalty: float = 0.1
     alpha: float = 0.1
@@ -50,15 +50,15 @@ class LayerSettings:
                 raise UsageError(f"{option} is {getattr(self, option)}; give one of {given}")
         if self.channels < 0 or min(self.kernel, default=0) < 1 or self.positions < 0:
             raise UsageError("channels and positions are 0 or more, and sizes of a kernel at least 1")
-        if self.keep is not None and self.explained is not None:
-            raise UsageError("keep and explained both say how many channels survive: give one of them")
-        if self.keep is not None and self.keep < 1:
-            raise UsageError(f"keep is {self.keep}: at least one channel has to survive")
+        if self.survivors is not None and self.explained is not None:
+            raise UsageError("survivors and explained both say how many channels stay: give one of them")
+        if self.survivors is not None and self.survivors < 1:
+            raise UsageError(f"survivors is {self.survivors}: at least one channel has to survive")
         if self.explained is not None and not 0.0 < self.explained <= 1.0:
             raise UsageError(f"explained is {self.explained}: it is a share, above 0 and up to 1")
         if min(self.penalty, self.alpha, self.ridge) < 0:
             raise UsageError("penalty, alpha and ridge are 0 or more")
-        if not self.is_compnet and (self.keep, self.explained) != (None, None):
+        if not self.is_compnet and (self.survivors, self.explained) != (None, None):
             raise UsageError(f"{self.algorithm} drops no channels: say with channels how many there are")
 
     @property

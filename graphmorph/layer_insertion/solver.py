@@ -90,8 +90,8 @@ class _Compact:
         shape = (channels, self.place.channels, *kernel)
         weight = initial_weight(shape, settings.activation, settings.initialisation, settings.seed, settings.slope)
         self.first = FirstHalf(weight, np.zeros(channels), settings.activation, settings.slope)
-        if settings.keep is not None and settings.keep > channels:
-            raise UsageError(f"keep is {settings.keep}, but there are {channels} channels at first")
+        if settings.survivors is not None and settings.survivors > channels:
+            raise UsageError(f"survivors is {settings.survivors}, but there are {channels} channels at first")
 
     def layer(self) -> NewLayer:
         settings, whole = self.settings, None
@@ -126,8 +126,8 @@ class _Compact:
     def _survivors(self, whole: Sums | None) -> Selection:
         """The channels that a wanted number, or the penalty, leaves."""
         settings = self.settings
-        if settings.keep is not None:
-            return self._path(whole)(settings.keep)
+        if settings.survivors is not None:
+            return self._path(whole)(settings.survivors)
         if whole is not None:
             return compact_outputs.survivors(
                 whole, self.first.channels, settings.ridge, settings.alpha, settings.penalty

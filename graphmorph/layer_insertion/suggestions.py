@@ -128,7 +128,7 @@ def _suggestion(
     if capturing is None:
         return suggestion
     try:
-        asked = replace(settings, channels=channels, keep=channels)
+        asked = replace(settings, channels=channels, survivors=channels)
         layer = insertion_of(facts, asked, place.after, str(before), capturing, runtime).layer
     except (RefusedError, UsageError) as error:
         return replace(suggestion, refused=str(error))
