@@ -68,7 +68,7 @@ def insert(
     if after is None:
         raise click.UsageError("say with --after behind which node the layer goes, or ask for places with --suggest")
     destination = destination_of(model, output, "deeper", in_place=in_place, dry_run=dry_run)
-    from graphmorph.cli.labels import read_labels
+    from graphmorph.proof.labels import read_labels
 
     def run(progress: ProgressBar) -> InsertResult:
         import graphmorph

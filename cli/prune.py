@@ -81,7 +81,7 @@ def remove_least(
     destination = destination_of(model, output, "pruned", in_place=in_place, dry_run=dry_run)
     plan_out = plan_file(destination, plan_out, engine_options["plan"])
     spawn_ahead("sessions")  # it imports while we do
-    from graphmorph.cli.labels import read_labels
+    from graphmorph.proof.labels import read_labels
 
     engine_options |= {"in_place": in_place, "labels": read_labels(labels, engine_options["inputs"])}
     if picture is not None:

@@ -44,7 +44,7 @@ def rewrite_and_report(
     destination = destination_of(model, output, became, in_place=in_place, dry_run=dry_run, check=check)
     verify = verify and not check
     spawn_ahead(*(("sessions", "facts") if verify else ("facts",)))  # they import while we do
-    from graphmorph.cli.labels import read_labels
+    from graphmorph.proof.labels import read_labels
 
     def run(progress: ProgressBar) -> FuseResult:
         return rewrite(

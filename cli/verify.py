@@ -40,7 +40,7 @@ def verify(
     from graphmorph.runtime.spawn import spawn_ahead
 
     spawn_ahead("sessions")  # it imports while we do
-    from graphmorph.cli.labels import read_labels
+    from graphmorph.proof.labels import read_labels
 
     def run(progress: ProgressBar) -> Proof:
         import graphmorph

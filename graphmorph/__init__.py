@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphmorph.editor import Editor
     from graphmorph.errors import GraphmorphError
+    from graphmorph.expanding import expand
+    from graphmorph.fusing import fuse
     from graphmorph.graph import Graph
     from graphmorph.inspection import inspect_model
-    from graphmorph.kernel_inspection import inspect_kernels
-    from graphmorph.kernel_pruning import prune_positions
+    from graphmorph.kernels.inspection import inspect_kernels
+    from graphmorph.kernels.model_pruning import prune_positions
+    from graphmorph.layer_insertion.insert import insert_layer
     from graphmorph.manager import PassManager
     from graphmorph.merging import merge_channels
     from graphmorph.module_export import export
     from graphmorph.onnx_door import load, save
-    from graphmorph.pipeline import expand, fuse
     from graphmorph.proof import verify
     from graphmorph.pruning.listing import channel_groups
     from graphmorph.pruning.prune import prune
     from graphmorph.rewrite import Refusal, Rewrite, Site
+    from graphmorph.steps.run import run_pipeline
     from graphmorph.torch_door import materialise, trace
     from graphmorph.widening import widen
 
@@ -38,16 +41,18 @@ _HOMES = {
     "Rewrite": "graphmorph.rewrite",
     "Site": "graphmorph.rewrite",
     "channel_groups": "graphmorph.pruning.listing",
-    "expand": "graphmorph.pipeline",
+    "expand": "graphmorph.expanding",
     "export": "graphmorph.module_export",
-    "fuse": "graphmorph.pipeline",
-    "inspect_kernels": "graphmorph.kernel_inspection",
+    "fuse": "graphmorph.fusing",
+    "insert_layer": "graphmorph.layer_insertion.insert",
+    "inspect_kernels": "graphmorph.kernels.inspection",
     "inspect_model": "graphmorph.inspection",
     "load": "graphmorph.onnx_door",
     "materialise": "graphmorph.torch_door",
     "merge_channels": "graphmorph.merging",
     "prune": "graphmorph.pruning.prune",
-    "prune_positions": "graphmorph.kernel_pruning",
+    "prune_positions": "graphmorph.kernels.model_pruning",
+    "run_pipeline": "graphmorph.steps.run",
     "save": "graphmorph.onnx_door",
     "trace": "graphmorph.torch_door",
     "verify": "graphmorph.proof",
@@ -67,6 +72,7 @@ __all__ = [
     "expand",
     "export",
     "fuse",
+    "insert_layer",
     "inspect_kernels",
     "inspect_model",
     "load",
@@ -74,6 +80,7 @@ __all__ = [
     "merge_channels",
     "prune",
     "prune_positions",
+    "run_pipeline",
     "save",
     "trace",
     "verify",

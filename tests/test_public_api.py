@@ -17,6 +17,8 @@ NAMES = {
     "trace",
     "materialise",
     "merge_channels",
+    "insert_layer",
+    "run_pipeline",
     "widen",
     "save",
     "fuse",

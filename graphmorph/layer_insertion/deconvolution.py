@@ -103,16 +103,19 @@ def _independent(equations: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> Equa
         if size > _DEPENDENT:
             basis.append(rest / size)
             kept.append((pairs, wanted))
-    taken = np.array([pairs for pairs, _ in kept])
-    crowding = _crowding(taken.any(axis=2)), _crowding(taken.any(axis=1))
+    taken: NDArray[Any] = np.array([pairs for pairs, _ in kept])
+    crowding = _crowding(np.any(taken, axis=2)), _crowding(np.any(taken, axis=1))
     return Equations(taken.astype(np.float64), np.array([wanted for _, wanted in kept], np.float64), crowding)
 
 
-def _crowding(reads: NDArray[np.bool_]) -> float:
+def _crowding(reads: NDArray[Any]) -> float:
     """The most equations for each tap, over ranges of taps, for what reads which (E, V)."""
     taps = reads.shape[1]
     ranges = [(low, high) for low in range(taps) for high in range(low + 1, taps + 1)]
-    alone = [(~reads[:, :low].any(axis=1) & ~reads[:, high:].any(axis=1)).sum() / (high - low) for low, high in ranges]
+    alone = [
+        (~np.any(reads[:, :low], axis=1) & ~np.any(reads[:, high:], axis=1)).sum() / (high - low)
+        for low, high in ranges
+    ]
     return float(max(alone))
 
 

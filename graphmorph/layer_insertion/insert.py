@@ -10,7 +10,7 @@ from graphmorph.collector import rare_collections
 from graphmorph.destination import target_of
 from graphmorph.graph import Graph
 from graphmorph.layer_insertion.initialisation import Initialisation
-from graphmorph.layer_insertion.job import Asked, InsertJob, InsertResult, require_data
+from graphmorph.layer_insertion.job import Asked, InsertJob, InsertResult, require_sense
 from graphmorph.layer_insertion.new_layer import Activation
 from graphmorph.layer_insertion.settings import Algorithm, LayerSettings
 from graphmorph.module_pipeline import is_module, module_settings, only_for_modules
@@ -114,7 +114,7 @@ def insert_layer(  # type: ignore[misc] # the overloads take any option, which t
         max_error,
         latency,
     )
-    require_data(asked)
+    require_sense(asked, running)
     if is_module(model):
         from graphmorph.layer_insertion.module_job import ModuleInsertJob
 

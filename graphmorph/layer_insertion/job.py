@@ -181,12 +181,14 @@ def judged(change: Change, max_error: float | None) -> int:
     return int(max_error is not None and not change.relative_error <= max_error)
 
 
-def require_data(asked: Asked) -> None:
-    """Refuse an algorithm without the data that it needs.
+def require_sense(asked: Asked, running: RewriteSettings) -> None:
+    """Refuse options that say nothing, and an algorithm without the data that it needs.
 
     Raises:
-        UsageError: it looks at activations, and there are no data.
+        UsageError: it looks at activations, and there are no data; or nodes are to be left alone.
     """
+    if tuple(running.keep):
+        raise UsageError("keep: an insertion touches nothing but the place that after and before name; leave it out")
     if asked.calibration is None and (asked.settings.is_compnet or asked.settings.batch_norm):
         what = asked.settings.algorithm if asked.settings.is_compnet else "batch_norm"
         raise UsageError(f"{what} looks at activations: give calibration data")

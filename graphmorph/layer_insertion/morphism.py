@@ -47,6 +47,9 @@ _ROUNDS = 100
 #: Numbers in a system of equations above which only middle taps are solved for: 512 MiB. A quarter for a Gram matrix.
 _LARGEST = 2**26
 
+#: Multiply-adds for all of the rounds: half a minute on one core.
+_PATIENCE = 5 * 10**11
+
 #: Windows that are longer than this along some axis are not solved for with all taps.
 _LONGEST = 64
 
@@ -66,20 +69,17 @@ def morphed_layer(place: Place, settings: LayerSettings, kernel: tuple[int, ...]
     matrix = place.next_layer.matrix()
     parent = np.ascontiguousarray(matrix.reshape(place.channels, -1, matrix.shape[1]).transpose(2, 0, 1))
     equations = _equations(place, kernel, facts) if taps > 1 else None
+    rounds = _rounds(parent, channels, equations) if equations is not None else 0
     found, notes = None, []
-    if (
-        equations is not None
-        and channels >= equations.channels_for(*parent.shape[:2])
-        and _fits(parent, channels, equations)
-    ):
-        start = _initial((channels, place.channels, *kernel), settings)
-        found = taken_apart(parent, start.reshape(*start.shape[:2], -1), equations, _ROUNDS)
+    if equations is not None and rounds and channels >= equations.channels_for(len(parent), place.channels):
+        start = _initial((channels, place.channels, taps), settings)
+        found = taken_apart(parent, start, equations, rounds)
     if found is None or found.loss > EXACT:
         found = _middle(parent, kernel, settings, channels)
         notes += _middle_notes(parent, channels, equations, taps) if found.loss <= EXACT else []
     if found.loss > EXACT:
-        if equations is not None and _fits(parent, channels, equations):
-            found = taken_apart(parent, found.first, equations, _ROUNDS)
+        if equations is not None and rounds:
+            found = taken_apart(parent, found.first, equations, rounds)
         notes.append(_too_few(parent, channels, found.loss))
     first = FirstHalf(
         found.first.reshape(channels, place.channels, *kernel),
@@ -131,11 +131,14 @@ def _windows(place: Place, kernel: tuple[int, ...]) -> Equations | None:
     return over_axes(each) if math.prod(one.pairs.size for one in each) <= _LARGEST else None
 
 
-def _fits(parent: Array, channels: int, equations: Equations) -> bool:
-    outputs, inputs, _ = parent.shape
-    count, second, first = equations.pairs.shape
+def _rounds(parent: Array, channels: int, equations: Equations) -> int:
+    """Rounds of alternating over all taps that there are memory and time for."""
+    outputs, inputs, _ = (int(n) for n in parent.shape)
+    count, second, first = (int(n) for n in equations.pairs.shape)
     sides = ((channels * second, inputs * count), (channels * first, outputs * count))
-    return all(rows * columns <= _LARGEST and min(rows, columns) ** 2 <= _LARGEST // 4 for rows, columns in sides)
+    if any(rows * columns > _LARGEST or min(rows, columns) ** 2 > _LARGEST // 4 for rows, columns in sides):
+        return 0
+    return min(_ROUNDS, _PATIENCE // sum(rows * columns * min(rows, columns) for rows, columns in sides))
 
 
 def _middle(parent: Array, kernel: tuple[int, ...], settings: LayerSettings, channels: int) -> Kernels:

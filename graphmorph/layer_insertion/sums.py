@@ -14,7 +14,7 @@ from graphmorph.activations.listening import Listeners
 from graphmorph.activations.moments import CrossMoments, Moments
 from graphmorph.activations.row_stream import RowStream
 from graphmorph.activations.rows import ChannelRows, PatchRows, RowMaker, Sampling
-from graphmorph.errors import UsageError
+from graphmorph.errors import ModelRunError, RefusedError, UsageError
 from graphmorph.layer_insertion.branch import RESULT, SOURCE, branch
 from graphmorph.layer_insertion.emission import same_pads
 from graphmorph.layer_insertion.new_layer import FirstHalf
@@ -59,6 +59,7 @@ class Source:
 
         Raises:
             UsageError: too many columns, or data that do not fit.
+            RefusedError: onnxruntime has no operator of the new layer for its type.
         """
         layer = self.place.next_layer
         columns = layer.matrix().shape[0] // self.place.channels * first.channels
@@ -93,7 +94,15 @@ class _BranchStream:
         self._runtime = source.runtime
         with ExitStack() as stack:
             path = as_file(branch(source.place, first, source.opset, source.dtype), "branch", stack)
-            self._session = self._runtime.open_session(path, optimized=True)
+            try:
+                self._session = self._runtime.open_session(path, optimized=True)
+            except ModelRunError as error:
+                if not error.unsupported:
+                    raise
+                raise RefusedError(
+                    f"onnxruntime cannot run the new layer ({first.activation}, {source.dtype.name}): {error}; use "
+                    "another activation function, or a model in float32"
+                ) from error
         self._rows = RowStream(sums, source.next_rows(), sampling=source.sampling)
 
     def update(self, source: NDArray[Any], outputs: NDArray[Any]) -> None:

@@ -1,15 +1,15 @@
-"""`--labels`: true classes, from an array of the inputs' own file or from a file of their own."""
+"""True classes of the inputs, from an array of the inputs' own file or from a file of their own."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from graphmorph.errors import UsageError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def read_labels(labels: str | None, inputs: Path | None) -> NDArray[Any] | None:
@@ -28,10 +28,13 @@ def read_labels(labels: str | None, inputs: Path | None) -> NDArray[Any] | None:
         raise UsageError(f"--labels {labels}: cannot be read: {error}") from error
 
 
-def _read(labels: str, inputs: Path) -> NDArray[Any]:
-    import numpy as np
+def is_array_name(labels: str, inputs: Path) -> bool:
+    """Whether labels name an array of the inputs' own file, and are no file."""
+    return inputs.suffix == ".npz" and not labels.endswith(".npy")
 
-    if inputs.suffix == ".npz" and not labels.endswith(".npy"):
+
+def _read(labels: str, inputs: Path) -> NDArray[Any]:
+    if is_array_name(labels, inputs):
         with np.load(inputs, allow_pickle=False) as arrays:
             if labels not in arrays:
                 raise UsageError(f"--labels {labels}: {inputs} has no such array, only {', '.join(arrays)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphmorph.cli.labels import read_labels
+from graphmorph.proof.labels import read_labels
 from graphmorph.errors import UsageError
 
 LABELS = np.array([3, 1, 4, 1])
