@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graphmorph.activations.capture_sums import capture_sums
     from graphmorph.editor import Editor
     from graphmorph.errors import GraphmorphError
     from graphmorph.expanding import expand
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from graphmorph.module_export import export
     from graphmorph.onnx_door import load, save
     from graphmorph.proof import verify
+    from graphmorph.proof.images import Images
     from graphmorph.pruning.listing import channel_groups
     from graphmorph.pruning.prune import prune
     from graphmorph.rewrite import Refusal, Rewrite, Site
@@ -35,11 +37,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "Editor": "graphmorph.editor",
     "Graph": "graphmorph.graph",
+    "Images": "graphmorph.proof.images",
     "GraphmorphError": "graphmorph.errors",
     "PassManager": "graphmorph.manager",
     "Refusal": "graphmorph.rewrite",
     "Rewrite": "graphmorph.rewrite",
     "Site": "graphmorph.rewrite",
+    "capture_sums": "graphmorph.activations.capture_sums",
     "channel_groups": "graphmorph.pruning.listing",
     "expand": "graphmorph.expanding",
     "export": "graphmorph.module_export",
@@ -63,11 +67,13 @@ __all__ = [
     "Editor",
     "Graph",
     "GraphmorphError",
+    "Images",
     "PassManager",
     "Refusal",
     "Rewrite",
     "Site",
     "__version__",
+    "capture_sums",
     "channel_groups",
     "expand",
     "export",

@@ -18,6 +18,8 @@ NAMES = {
     "materialise",
     "merge_channels",
     "insert_layer",
+    "capture_sums",
+    "Images",
     "run_pipeline",
     "widen",
     "save",

@@ -4,16 +4,17 @@ run in torch."""
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from graphmorph.activations.blas_threads import other_cores
 from graphmorph.activations.feeds import feed_batches
 from graphmorph.activations.listening import Listeners, Listening
 from graphmorph.errors import UsageError
+from graphmorph.model_file import as_file
 from graphmorph.proof.inputs import Feeds, input_specs
 from graphmorph.proof.user_data import UserData
 from graphmorph.runtime import Runtime
@@ -64,7 +65,7 @@ def capture(
     listening = Listening(listeners)
     with ExitStack() as stack:
         child = runtime or stack.enter_context(Runtime())
-        path = _as_file(model, stack)
+        path = as_file(model, "model", stack)
         produced = listening.names & set(child.outline(path)["tensors"])
         opened = (
             child.submit_open(
@@ -74,6 +75,7 @@ def capture(
                 providers=providers,
                 custom_ops=custom_ops,
                 threads=threads,
+                many_runs=True,
             )
             .result()
             .header
@@ -82,6 +84,7 @@ def capture(
         stack.callback(child.close, session)
         specs = input_specs(opened["inputs"])
         _require_known(listening.names - produced, [spec.name for spec in specs])
+        stack.enter_context(other_cores(threads))
         done = 0
         for feeds, arrays in _runs(child, session, feed_batches(data, specs, batch)):
             listening.begin()
@@ -112,14 +115,3 @@ def _require_known(names: Set[str], inputs: Sequence[str]) -> None:
             f"capture: the model has no tensor {', '.join(unknown)}: outputs of nodes outside of If and Loop can be "
             f"captured, and its inputs ({', '.join(inputs)})"
         )
-
-
-def _as_file(model: str | os.PathLike[str] | Graph, stack: ExitStack) -> str:
-    """The model's file; a graph is saved into a folder that goes with the stack."""
-    if isinstance(model, str | os.PathLike):
-        return os.path.abspath(os.fspath(model))
-    from graphmorph.onnx_door import save
-
-    path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphmorph-")), "model.onnx")
-    save(model, path)
-    return path

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from graphmorph.errors import UsageError
 from graphmorph.proof.inputs import Feeds, InputSpec
-from graphmorph.proof.user_data import UserData, user_cases
+from graphmorph.proof.sample_rows import row_count, rows_at_once
+from graphmorph.proof.user_data import UserData, user_feeds
 
 
 def feed_batches(data: UserData, specs: Sequence[InputSpec], batch: int) -> Iterator[Feeds]:
     """Feeds of at most `batch` samples where the inputs' first dimension is free, else as the inputs have it.
 
-    An iterable of feeds is read as it goes; arrays and files are loaded (see `graphmorph.proof.user_data`).
+    Files are read, and iterables asked, as it goes.
 
     Raises:
         UsageError: the data cannot be read, do not fit the inputs, or are none.
@@ -21,26 +21,18 @@ def feed_batches(data: UserData, specs: Sequence[InputSpec], batch: int) -> Iter
     if batch < 1:
         raise UsageError(f"capture: batches of {batch} samples, at least 1 is needed")
     empty = True
-    for feeds in _given(data, specs):
+    for feeds in user_feeds(data, specs, batch):
         empty = False
         yield from _in_parts(feeds, specs, batch)
     if empty:
         raise UsageError("there is no sample in the data")
 
 
-def _given(data: UserData, specs: Sequence[InputSpec]) -> Iterator[Feeds]:
-    if isinstance(data, str | os.PathLike | Mapping):
-        yield from (case.feeds() for case in user_cases(data, specs))
-        return
-    for feeds in data:
-        yield user_cases([feeds], specs)[0].feeds()
-
-
 def _in_parts(feeds: Feeds, specs: Sequence[InputSpec], batch: int) -> Iterator[Feeds]:
-    lengths = {array.shape[0] if array.ndim else None for array in feeds.values()}
-    length = lengths.pop() if len(lengths) == 1 else None
-    if length is None or any(not spec.shape or isinstance(spec.shape[0], int) for spec in specs):
-        yield feeds
+    """Feeds of an iterable may be more than one batch."""
+    length, rows = row_count(feeds), rows_at_once(specs, batch)
+    if length is None or rows is None or (length % rows and isinstance(specs[0].shape[0], int)):
+        yield feeds  # as one, for onnxruntime to judge
         return
-    for start in range(0, length, batch):
-        yield {name: array[start : start + batch] for name, array in feeds.items()}
+    for start in range(0, length, rows):
+        yield {name: array[start : start + rows] for name, array in feeds.items()}

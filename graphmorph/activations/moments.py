@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from graphmorph.activations.row_products import RowProducts
 from graphmorph.errors import UsageError
 
 Array = NDArray[np.float64]
@@ -36,7 +37,7 @@ class Moments:
         self.zeros = np.zeros(columns, np.int64)
         self.minimum = np.full(columns, np.inf)
         self.maximum = np.full(columns, -np.inf)
-        self._gram = np.zeros((columns, columns)) if gram else None
+        self._gram = RowProducts(columns) if gram else None
 
     @property
     def gram(self) -> Array:
@@ -47,7 +48,7 @@ class Moments:
         """
         if self._gram is None:
             raise UsageError("these moments were taken without a Gram matrix: ask for one with gram=True")
-        return self._gram
+        return self._gram.total
 
     @property
     def mean(self) -> Array:
@@ -86,7 +87,7 @@ class Moments:
         np.minimum(self.minimum, array.min(axis=0), out=self.minimum)
         np.maximum(self.maximum, array.max(axis=0), out=self.maximum)
         if self._gram is not None:
-            self._gram += array.T @ array
+            self._gram.add(array)
 
     def merge(self, other: Moments) -> None:
         """Add what another worker has seen.
@@ -104,13 +105,13 @@ class Moments:
         np.minimum(self.minimum, other.minimum, out=self.minimum)
         np.maximum(self.maximum, other.maximum, out=self.maximum)
         if self._gram is not None:
-            self._gram += other.gram
+            self._gram.total += other.gram
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything, as arrays by name; `from_arrays` makes the same again."""
         named: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _FIELDS}
         named["count"] = np.array(self.count)
-        return named if self._gram is None else {**named, "gram": self._gram}
+        return named if self._gram is None else {**named, "gram": self._gram.total}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -119,8 +120,8 @@ class Moments:
         made.count = int(arrays["count"])
         for name in _FIELDS:
             setattr(made, name, np.array(arrays[name]))
-        if "gram" in arrays:
-            made._gram = np.array(arrays["gram"])
+        if made._gram is not None:
+            made._gram.total = np.array(arrays["gram"])
         return made
 
     def _rows(self) -> int:
@@ -136,13 +137,18 @@ class CrossMoments:
     """Sums over pairs of rows of A (rows, columns) and O (rows, outputs).
 
     Attributes:
-        inputs: moments of A, with its Gram matrix. outputs: moments of O, without. cross: (columns, outputs) AᵀO.
+        inputs: moments of A, with its Gram matrix. outputs: moments of O, without.
     """
 
     def __init__(self, columns: int, outputs: int) -> None:
         self.inputs = Moments(columns)
         self.outputs = Moments(outputs, gram=False)
-        self.cross = np.zeros((columns, outputs))
+        self._cross = RowProducts(columns, outputs)
+
+    @property
+    def cross(self) -> Array:
+        """(columns, outputs) AᵀO."""
+        return self._cross.total
 
     @property
     def covariance(self) -> Array:
@@ -161,7 +167,7 @@ class CrossMoments:
             raise UsageError(f"{len(left)} rows cannot be paired with {len(right)}")
         self.inputs.update(left)
         self.outputs.update(right)
-        self.cross += left.T @ right
+        self._cross.add(left, right)
 
     def merge(self, other: CrossMoments) -> None:
         """Add what another worker has seen.
@@ -173,7 +179,7 @@ class CrossMoments:
             raise UsageError(f"cross moments {self.cross.shape} and {other.cross.shape} do not add up")
         self.inputs.merge(other.inputs)
         self.outputs.merge(other.outputs)
-        self.cross += other.cross
+        self._cross.total += other.cross
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything, as arrays by name; `from_arrays` makes the same again."""
@@ -185,7 +191,7 @@ class CrossMoments:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """The cross moments that `arrays` were taken of."""
         made = cls(*arrays["cross"].shape)
-        made.cross = np.array(arrays["cross"])
+        made._cross.total = np.array(arrays["cross"])
         made.inputs = Moments.from_arrays(_below("inputs.", arrays))
         made.outputs = Moments.from_arrays(_below("outputs.", arrays))
         return made

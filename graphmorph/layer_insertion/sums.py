@@ -95,7 +95,8 @@ class _BranchStream:
         with ExitStack() as stack:
             path = as_file(branch(source.place, first, source.opset, source.dtype), "branch", stack)
             try:
-                self._session = self._runtime.open_session(path, optimized=True)
+                opened = self._runtime.submit_open(path, optimized=True, many_runs=True).result()
+            self._session = int(opened.header["session"])
             except ModelRunError as error:
                 if not error.unsupported:
                     raise

@@ -1,23 +1,49 @@
-"""The user's own inputs: an .npz file, a folder of .npy files, a dict of arrays, or an iterable of feeds."""
+"""The user's own inputs: files and folders of arrays or images, a dict of arrays, a DataLoader or another iterable.
+
+Files are read as the samples are asked for: memory does not depend on how many there are.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphmorph.errors import UsageError
+from graphmorph.proof.data_files import joined_arrays, only, stored_arrays
+from graphmorph.proof.images import ImageRows, Images
 from graphmorph.proof.inputs import Case, Feeds, InputSpec
+from graphmorph.proof.sample_rows import ROWS_AT_ONCE, Arrays, as_fed, samples_of
+from graphmorph.proof.stored_arrays import ArrayFile, Rows, StoredArray
 from graphmorph.runtime.protocol import dtype_by_name
 
-UserData = str | os.PathLike[str] | Mapping[str, np.ndarray] | Iterable[Mapping[str, np.ndarray]]
 
-_ROWS_AT_ONCE = 64
+@dataclass(frozen=True)
+class DataPart:
+    """Rows start to stop of files or images, for one of several workers."""
+
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Images
+    start: int
+    stop: int
+
+
+#: A file or folder, or several in order; images; arrays by input; an iterable of feeds (arrays or tensors by input),
+#: or, for a model with one input, of tensors or of sequences that begin with them, as a torch DataLoader gives.
+UserData = (
+    str
+    | os.PathLike[str]
+    | Sequence[str | os.PathLike[str]]
+    | Images
+    | DataPart
+    | Mapping[str, np.ndarray]
+    | Iterable[Mapping[str, Any]]
+    | Iterable[Any]
+)
 
 
 def user_cases(data: UserData, specs: Sequence[InputSpec]) -> list[Case]:
@@ -26,7 +52,7 @@ def user_cases(data: UserData, specs: Sequence[InputSpec]) -> list[Case]:
     Raises UsageError when the data cannot be read or does not fit the inputs.
     """
     cases = []
-    for index, feeds in enumerate(_samples(data, specs)):
+    for index, feeds in enumerate(user_feeds(data, specs)):
         shapes = {name: array.shape for name, array in feeds.items()}
         cases.append(Case(shapes, "given", index, style="given", given=feeds))
     if not cases:
@@ -34,126 +60,104 @@ def user_cases(data: UserData, specs: Sequence[InputSpec]) -> list[Case]:
     return cases
 
 
-def read_arrays(path: str | os.PathLike[str], specs: Sequence[InputSpec]) -> Mapping[str, np.ndarray]:
-    """Arrays by input name, from an .npz file or a folder of .npy files; pickled objects are refused.
+def user_feeds(data: UserData, specs: Sequence[InputSpec], rows: int = ROWS_AT_ONCE) -> Iterator[Feeds]:
+    """Feeds of one sample, or of up to `rows` rows where the batch is free, in order; those of an iterable as they are.
 
-    In a folder a file is named after its input (other characters than letters, digits, - and . may be written
-    as _); for a model with one input, any names do, and each file is one sample.
-
-    Raises UsageError when it cannot be read.
+    Raises UsageError when the data cannot be read or does not fit the inputs.
     """
-    source = Path(path)
-    try:
-        if source.is_dir():
-            return _read_folder(source, specs)
-        with source.open("rb") as stream:  # numpy leaves the file open when it is no valid archive
-            loaded = np.load(stream, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {_only(specs, source).name: loaded}
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(f"--inputs {source}: cannot be read: {' '.join(str(error).split())}") from error
-
-
-def _read_folder(folder: Path, specs: Sequence[InputSpec]) -> Mapping[str, np.ndarray]:
-    files = sorted(folder.glob("*.npy"))
-    if not files:
-        raise UsageError(f"--inputs {folder}: there is no .npy file in it")
-    by_stem = {file.stem: file for file in files}
-    named = {spec.name: by_stem.get(spec.name, by_stem.get(_safe(spec.name))) for spec in specs}
-    if any(named.values()):
-        return {name: np.load(file, allow_pickle=False) for name, file in named.items() if file}
-    name = _only(specs, folder).name
-    arrays = [np.load(file, allow_pickle=False) for file in files]
-    if len({array.shape for array in arrays}) > 1:
-        raise UsageError(f"--inputs {folder}: the samples have different shapes")
-    batches_of_one = arrays[0].ndim == len(specs[0].shape) and arrays[0].shape[:1] == (1,)
-    return {name: np.concatenate(arrays) if batches_of_one else np.stack(arrays)}
-
-
-def _only(specs: Sequence[InputSpec], source: Path) -> InputSpec:
-    if len(specs) != 1:
-        names = ", ".join(spec.name for spec in specs)
-        raise UsageError(f"--inputs {source}: name the arrays after the model's inputs ({names})")
-    return specs[0]
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^\w.-]", "_", name)
-
-
-def _samples(data: UserData, specs: Sequence[InputSpec]) -> Iterator[Feeds]:
-    if isinstance(data, str | os.PathLike):
-        data = read_arrays(data, specs)
-    if isinstance(data, Mapping):
-        yield from _split(_fitting(data, specs, may_stack=True), specs)
+    arrays = user_arrays(data, specs)
+    if arrays is None:
+        for one in data:  # type: ignore[union-attr]
+            fitting = _fitting(_named(one, specs), specs, may_stack=False)
+            yield {spec.name: as_fed(np.asarray(fitting[spec.name]), spec) for spec in specs}
         return
-    for feeds in data:
-        _require_names(feeds)
-        yield _fitting(feeds, specs, may_stack=False)
+    try:
+        yield from samples_of(arrays, specs, rows)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(f"--inputs: cannot be read: {' '.join(str(error).split())}") from error
+    finally:
+        for array in arrays.values():
+            if isinstance(array, StoredArray):
+                array.close()
 
 
-def _require_names(feeds: object) -> None:
-    if not isinstance(feeds, Mapping):
-        raise UsageError(f"--inputs: give arrays by the names of the inputs, not a {type(feeds).__name__}")
+def user_arrays(data: UserData, specs: Sequence[InputSpec]) -> Arrays | None:
+    """Arrays by input, in memory or in files, that fit the inputs but for their type; None where data is an iterable.
+
+    Raises UsageError when they cannot be read or do not fit the inputs.
+    """
+    given = _given(data, specs)
+    return None if given is None else _fitting(given, specs, may_stack=True)
 
 
-def _fitting(data: Mapping[str, Any], specs: Sequence[InputSpec], *, may_stack: bool) -> Feeds:
+def are_arrays(data: object) -> bool:
+    """Whether data are arrays or files of them, not an iterable of feeds."""
+    return isinstance(data, str | os.PathLike | Mapping | Images | DataPart) or _are_paths(data)
+
+
+def _given(data: UserData, specs: Sequence[InputSpec]) -> Mapping[str, Any] | None:
+    if isinstance(data, DataPart):
+        whole = _given(data.data, specs) or {}
+        return {name: Rows(array, data.start, data.stop) for name, array in whole.items()}
+    if isinstance(data, str | os.PathLike):
+        return stored_arrays(data, specs)
+    if isinstance(data, Images):
+        spec = only(specs, "--inputs")
+        return {spec.name: ImageRows(data, spec)}
+    if _are_paths(data):
+        return joined_arrays(data, specs)  # type: ignore[arg-type]
+    return data if isinstance(data, Mapping) else None
+
+
+def _are_paths(data: object) -> bool:
+    return isinstance(data, Sequence) and len(data) > 0 and all(isinstance(one, str | os.PathLike) for one in data)
+
+
+def _named(feeds: Any, specs: Sequence[InputSpec]) -> Mapping[str, Any]:
+    """The feeds of one batch by input; the labels that a data set gives with it are left out."""
+    if isinstance(feeds, Mapping):
+        return feeds
+    first = feeds[0] if isinstance(feeds, list | tuple) and len(feeds) > 0 else feeds
+    if len(specs) == 1 and hasattr(first, "__array__") and len(first.shape) == (len(specs[0].shape) or first.ndim):
+        return {specs[0].name: first}
+    raise UsageError(
+        "--inputs: give arrays by the names of the inputs, or for a model with one input batches of its rank, "
+        f"not a {type(feeds).__name__}"
+    )
+
+
+def _fitting(data: Mapping[str, Any], specs: Sequence[InputSpec], *, may_stack: bool) -> Arrays:
     by_name = {spec.name: spec for spec in specs}
     missing = [name for name in by_name if name not in data]
     if missing:
         present = ", ".join(data) or "none"
         raise UsageError(f"--inputs: no array for input {', '.join(missing)} (there are: {present})")
-    feeds = {}
+    arrays = {}
     for name, spec in by_name.items():
-        array = np.asarray(data[name])
+        array = _array(data[name], name)
         if spec.shape and array.ndim not in (len(spec.shape), len(spec.shape) + may_stack):
             rank = len(spec.shape)
             raise UsageError(f"--inputs: {name} has shape {array.shape}, the input has rank {rank}")
-        feeds[name] = _cast(array, spec)
-    return feeds
+        _require_type(array.dtype, spec)
+        arrays[name] = array
+    return arrays
 
 
-def _cast(array: np.ndarray, spec: InputSpec) -> np.ndarray:
+def _array(value: Any, name: str) -> np.ndarray | StoredArray:
+    if isinstance(value, StoredArray):
+        return value.whole() if isinstance(value, ArrayFile) and not value.ndim else value
+    tensor = value.detach().cpu() if hasattr(value, "detach") else value
+    try:
+        return np.asarray(tensor)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"--inputs: {name} is a {type(value).__name__} that is no array: {error}") from error
+
+
+def _require_type(dtype: np.dtype[Any], spec: InputSpec) -> None:
     if spec.dtype == "str":
-        return array.astype(object)
+        return
     target = dtype_by_name(spec.dtype)
-    if array.dtype == target:
-        return array
-    to_bfloat16 = array.dtype.kind == "f" and spec.dtype == "bfloat16"
-    to_unsigned = array.dtype.kind == "i" and target.kind == "u"
-    if to_bfloat16 or to_unsigned or np.can_cast(array.dtype, target, "same_kind"):
-        return array.astype(target)
-    raise UsageError(f"--inputs: {spec.name} has dtype {array.dtype.name}, the input takes {spec.dtype}")
-
-
-def _split(feeds: Feeds, specs: Sequence[InputSpec]) -> Iterator[Feeds]:
-    """Samples out of stacked arrays: by a leading axis more than the rank, or by rows of the batch axis."""
-    stacked = [spec.name for spec in specs if spec.shape and feeds[spec.name].ndim == len(spec.shape) + 1]
-    lengths = {feeds[name].shape[0] for name in (stacked or feeds) if feeds[name].ndim}
-    if stacked:
-        if len(stacked) < len(feeds) or len(lengths) > 1:
-            raise UsageError("--inputs: the arrays do not have the same number of samples")
-        for index in range(lengths.pop()):
-            yield {name: array[index] for name, array in feeds.items()}
-        return
-    rows = _rows_at_once(specs)
-    if rows is None or len(lengths) != 1 or any(not array.ndim for array in feeds.values()):
-        yield feeds
-        return
-    total = lengths.pop()
-    if total % rows and not isinstance(specs[0].shape[0], str | None):
-        raise UsageError(f"--inputs: {total} rows cannot be cut into batches of {rows}")
-    for start in range(0, total, rows):
-        yield {name: array[start : start + rows] for name, array in feeds.items()}
-
-
-def _rows_at_once(specs: Sequence[InputSpec]) -> int | None:
-    """How many rows a run takes: the fixed batch, 64 when it is free, None when inputs have no common one."""
-    batches = {spec.shape[0] if spec.shape else -1 for spec in specs}
-    if len(batches) != 1:
-        return None
-    batch = batches.pop()
-    if isinstance(batch, int):
-        return batch if batch > 0 else None
-    return _ROWS_AT_ONCE
+    to_bfloat16 = dtype.kind == "f" and spec.dtype == "bfloat16"
+    to_unsigned = dtype.kind == "i" and target.kind == "u"
+    if not (dtype == target or to_bfloat16 or to_unsigned or np.can_cast(dtype, target, "same_kind")):
+        raise UsageError(f"--inputs: {spec.name} has dtype {dtype.name}, the input takes {spec.dtype}")

@@ -128,14 +128,19 @@ class Runtime:
         providers: Sequence[str] = ("CPUExecutionProvider",),
         custom_ops: Sequence[str] = (),
         threads: int = 2,
+        many_runs: bool = False,
     ) -> Ticket:
-        """`open_session` without waiting; the answer's header has "session", "inputs" and "outputs"."""
+        """`open_session` without waiting; the answer's header has "session", "inputs" and "outputs".
+
+        many_runs: memory of a run is kept for the next.
+        """
         args: dict[str, Any] = {
             "optimized": optimized,
             "outputs": None if outputs is None else list(outputs),
             "providers": list(providers),
             "custom_ops": [os.fspath(library) for library in custom_ops],
             "threads": threads,
+            "many_runs": many_runs,
         }
         if isinstance(model, bytes):
             return self.submit("open", payloads={"model": model}, **args)

@@ -72,7 +72,7 @@ class Sessions:
         Raises whatever onnxruntime raises.
         """
         _require_providers(header["providers"])
-        options = _options(header["threads"])
+        options = _options(header["threads"], many_runs=header["many_runs"])
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_ALL if header["optimized"] else level.ORT_DISABLE_ALL
         for library in header["custom_ops"]:
@@ -152,14 +152,14 @@ def evaluate(model_bytes: bytes) -> dict[str, np.ndarray]:
     return run_session(session, {})
 
 
-def _options(threads: int) -> Any:
+def _options(threads: int, *, many_runs: bool = False) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # A session runs once or a few times: what the arena and the pattern cache would save later is memory now.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
+    # Where a session runs a few times, what the arena and the pattern cache would save later is memory now.
+    options.enable_cpu_mem_arena = many_runs
+    options.enable_mem_pattern = many_runs
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 

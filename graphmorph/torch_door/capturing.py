@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from graphmorph.activations.listening import Listeners, Listening
 from graphmorph.errors import UsageError
 from graphmorph.graph import Graph
 from graphmorph.proof.inputs import InputSpec
-from graphmorph.proof.user_data import UserData
+from graphmorph.proof.user_data import UserData, are_arrays
 from graphmorph.torch_door.element_types import array_of, tensor_of
 from graphmorph.torch_door.examples import ExampleInputs, bound_inputs, fixed_arguments, unused_variadics
 from graphmorph.torch_door.module_proof import evaluation, undisturbed
@@ -40,7 +40,8 @@ def capture_module(
     Args:
         listeners: accumulators by the name of a tensor of the traced graph, or by several.
         data: an iterable of example inputs (a tensor, a tuple of arguments, or a dict of them, as `trace` takes them),
-            read as it goes; or arrays by the name of an argument, or files of them, as for `graphmorph.verify`.
+            read as it goes: a DataLoader, whose labels are left out where forward has one argument; or arrays by the
+            name of an argument, or files of them, as for `graphmorph.verify`.
         batch: how many samples of arrays or files run at once.
 
     Raises:
@@ -115,17 +116,16 @@ def _inputs(record: TraceRecord, data: UserData | Iterable[ExampleInputs], batch
             leaf = tensor_of(leaf)
         return leaf.to(place) if isinstance(leaf, torch.Tensor) else leaf
 
-    given: Iterable[Any]
-    if isinstance(data, str | os.PathLike):
-        given = feed_batches(data, _specs(record), batch)
-    else:
-        given = feed_batches(data, _specs(record), batch) if isinstance(data, Mapping) else data
+    stored = feed_batches(data, argument_specs(record), batch) if are_arrays(data) else None
+    given = cast("Iterable[Any]", data) if stored is None else stored
+    alone = len(inspect.signature(record.root.forward).parameters) == 1
     for one in given:
-        bound = bound_inputs(record.root, pytree.tree_map(placed, one))
+        fed = one[:1] if alone and isinstance(one, list | tuple) else one
+        bound = bound_inputs(record.root, pytree.tree_map(placed, fed))
         yield {**bound, **fixed_arguments(record.root, bound), **unused_variadics(record.root)}
 
 
-def _specs(record: TraceRecord) -> list[InputSpec]:
+def argument_specs(record: TraceRecord) -> list[InputSpec]:
     """The arguments that are tensors, as files of arrays have to fit them; the first size is free."""
     specs = []
     for node in record.placeholders:

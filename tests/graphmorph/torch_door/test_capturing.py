@@ -152,6 +152,6 @@ def test_what_is_refused() -> None:
     with pytest.raises(UsageError, match="no sample"):
         capture(graph, {name: stream}, [])
     with pytest.raises(UsageError, match="do not fit"):
-        capture(graph, {name: stream}, [(torch.ones(2, 3), torch.ones(2))])
+        capture(graph, {name: stream}, [{"y": torch.ones(2, 3)}])
     with pytest.raises(UsageError, match=f"tensor {name}: .* NaN"):
         capture(graph, {name: stream}, [torch.full((2, 3), float("nan"))])
