@@ -54,7 +54,9 @@ def stage_layer(layer: NewLayer, place: Place, name: str, editor: Editor) -> Non
     editor.reread(place.reader, 0, made)
     for node in place.path:
         for index, value in operands(node, (place.channels, channels)).items():
-            editor.reread(node, index, editor.values(node.inputs[index].name, value, (node.inputs[index].name,)))
+            old = node.inputs[index]
+            made_from = (old.name,) if isinstance(old, gs.Constant) else ()
+            editor.reread(node, index, editor.values(old.name, value, made_from))
         _resize(node.outputs[0], place, channels, editor)
     _give_weights(layer, place, editor)
 

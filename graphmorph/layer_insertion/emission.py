@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from graphmorph.layer_insertion.new_layer import FirstHalf
 from graphmorph.layer_insertion.place import Kind
 
-#: Of the batch normalisation, as in torch.
-EPSILON = 1e-5
+#: Of the batch normalisation, as in torch, and as the float32 that an attribute is.
+EPSILON = float(np.float32(1e-5))
 
 
 class Emitter(Protocol):
@@ -64,7 +64,7 @@ def _normalised(first: FirstHalf, source: gs.Tensor, name: str, emitter: Emitter
     """Scale and shift undo what the statistics do, so that nothing changes before training goes on."""
     assert first.statistics is not None
     mean, variance = first.statistics.mean, first.statistics.variance
-    deviation = np.sqrt(variance.astype(np.float32).astype(np.float64) + EPSILON)
+    deviation = np.sqrt(variance + EPSILON)
     values = {"weight": deviation, "bias": mean, "running_mean": mean, "running_var": variance}
     operands = [emitter.constant(f"{name}.norm.{key}", value) for key, value in values.items()]
     return emitter.node("BatchNormalization", f"{name}.norm", [source, *operands], {"epsilon": EPSILON})

@@ -96,7 +96,7 @@ def insert_layer(  # type: ignore[misc] # the overloads take any option, which t
         LayerSettings(
             algorithm=algorithm,
             channels=channels,
-            kernel=(kernel,) if isinstance(kernel, int) else tuple(kernel),
+            kernel=tuple(kernel) if isinstance(kernel, list | tuple) else (kernel,),
             activation=activation,
             slope=slope,
             initialisation=initialisation,

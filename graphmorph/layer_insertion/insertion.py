@@ -12,6 +12,7 @@ from graphmorph.activations.rows import Sampling
 from graphmorph.editor import Editor
 from graphmorph.errors import RefusedError
 from graphmorph.facts import Facts
+from graphmorph.layer_insertion.calibration import calibration_of
 from graphmorph.layer_insertion.edit import stage_layer
 from graphmorph.layer_insertion.new_layer import NewLayer
 from graphmorph.layer_insertion.place import Place, place_behind
@@ -59,7 +60,10 @@ def insertion_of(
 
 def captured_from(facts: Facts, data: Any, runtime: Runtime) -> Capturing | None:
     """Streams data through the graph of some facts; None where there are no data."""
-    return None if data is None else lambda listeners: capture(facts.graph, listeners, data, runtime=runtime)
+    if data is None:
+        return None
+    readable = calibration_of(data)
+    return lambda listeners: capture(facts.graph, listeners, readable, runtime=runtime)
 
 
 def _name(place: Place, facts: Facts) -> str:

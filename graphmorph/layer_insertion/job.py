@@ -16,6 +16,7 @@ from graphmorph.activations.capture import capture
 from graphmorph.errors import UsageError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
+from graphmorph.layer_insertion.calibration import calibration_of
 from graphmorph.layer_insertion.insertion import Insertion, insertion_of
 from graphmorph.layer_insertion.report import InsertReport, layer_report, peak_bytes
 from graphmorph.layer_insertion.settings import LayerSettings
@@ -23,9 +24,10 @@ from graphmorph.layer_insertion.sums import Capturing
 from graphmorph.manager import PassManager, RunResult
 from graphmorph.onnx_door import load, model_bytes, save, stage
 from graphmorph.onnx_door.writer import StagedModel
+from graphmorph.option_values import require_finite
 from graphmorph.oracle import Oracle, Shapes
 from graphmorph.proof import Proof, ProofSession
-from graphmorph.proof.user_data import UserData
+from graphmorph.proof.user_data import UserData, are_arrays
 from graphmorph.pruning.change import Change, Original
 from graphmorph.rewrite_options import RewriteSettings
 from graphmorph.runtime import Runtime
@@ -75,7 +77,7 @@ class InsertJob:
     ) -> None:
         self.asked, self.target, self.stack, self.verify = asked, target, stack, running.verify
         self.proof = running.proof
-        if self.proof.inputs is None and isinstance(asked.calibration, str | os.PathLike | dict):
+        if self.proof.inputs is None and are_arrays(asked.calibration):
             self.proof = replace(self.proof, inputs=asked.calibration)
         self.progress = running.progress or (lambda what, done, total: None)
         self.seconds: dict[str, float] = {}
@@ -129,9 +131,9 @@ class InsertJob:
 
     def _capturing(self) -> Capturing | None:
         """Streams the calibration data through the cleaned graph."""
-        data: UserData | None = self.asked.calibration
-        if data is None:
+        if self.asked.calibration is None:
             return None
+        data: UserData = calibration_of(self.asked.calibration)
         path = self.folder / "captured.onnx"
         save(self.graph, path)
 
@@ -187,8 +189,13 @@ def require_sense(asked: Asked, running: RewriteSettings) -> None:
     Raises:
         UsageError: it looks at activations, and there are no data; or nodes are to be left alone.
     """
-    if tuple(running.keep):
-        raise UsageError("keep: an insertion touches nothing but the place that after and before name; leave it out")
+    if running.keep != ():
+        raise UsageError(
+            "keep: an insertion touches nothing but the place that after and before name; leave it out (survivors says "
+            "how many channels stay)"
+        )
+    if asked.max_error is not None:
+        require_finite("max_error", asked.max_error)
     if asked.calibration is None and (asked.settings.is_compnet or asked.settings.batch_norm):
         what = asked.settings.algorithm if asked.settings.is_compnet else "batch_norm"
         raise UsageError(f"{what} looks at activations: give calibration data")

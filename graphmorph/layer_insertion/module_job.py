@@ -11,6 +11,7 @@ from graphmorph.collector import rare_collections
 from graphmorph.errors import GraphmorphError, VerificationError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
+from graphmorph.layer_insertion.calibration import calibration_of
 from graphmorph.layer_insertion.insertion import insertion_of
 from graphmorph.layer_insertion.job import Asked, inserted, judged
 from graphmorph.layer_insertion.report import InsertReport, layer_report, peak_bytes
@@ -97,8 +98,10 @@ class ModuleInsertJob:
     def _capturing(self, graph: Graph) -> Capturing | None:
         from graphmorph.torch_door.capturing import capture_module
 
-        data = self.asked.calibration
-        return None if data is None else lambda listeners: capture_module(graph, listeners, data)
+        if self.asked.calibration is None:
+            return None
+        data = calibration_of(self.asked.calibration)
+        return lambda listeners: capture_module(graph, listeners, data)
 
     def _proof(self, deeper: MorphedModule) -> Proof:
         from graphmorph.torch_door.module_proof import prove_module

@@ -19,21 +19,12 @@ import numpy as np
 
 from graphmorph.errors import RefusedError
 from graphmorph.facts import Facts
-from graphmorph.layer_insertion.deconvolution import (
-    EXACT,
-    PRODUCT,
-    Array,
-    Equations,
-    Kernels,
-    over_axes,
-    positions,
-    taken_apart,
-    windows,
-)
+from graphmorph.layer_insertion.deconvolution import EXACT, Kernels, taken_apart
 from graphmorph.layer_insertion.initialisation import initial_weight
 from graphmorph.layer_insertion.new_layer import FirstHalf, NewLayer
 from graphmorph.layer_insertion.place import Place
 from graphmorph.layer_insertion.settings import LayerSettings
+from graphmorph.layer_insertion.tap_equations import PRODUCT, Array, Equations, over_axes, positions, windows
 
 #: Nodes that a mix of channels goes through as it is: those that leave positions where they are, that put all of them
 #: in a row, and that average over them.

@@ -5,6 +5,7 @@ Pooling, activation functions, dropout and flattening; each can be run with anot
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,7 +35,7 @@ def step_obstacle(node: gs.Node, index: int, facts: Facts) -> str | None:
     if any(t.name and t.name in facts.readers for t in node.outputs[1:]) or facts.specialised(node) is not None:
         return "gives more than one result, or holds for some sizes only"
     if is_elementwise(node) or node.op in _POOLING:
-        return None
+        return None if all(_is_fixed(t) for t in node.inputs[1:]) else "has operands that are computed"
     if node.op not in _FLATTENING:
         return "is not a layer with constant weights, and does not treat channels alike"
     return None if flattens(node, facts) else "does not flatten (N, C, *spatial) to (N, C * spatial)"
@@ -54,7 +55,9 @@ def flattens(node: gs.Node, facts: Facts) -> bool:
         return int(node.attrs.get("axis", 1)) == 1
     if node.op in ("Squeeze", "ReduceMean", "ReduceMax"):
         axes = _axes(node)
-        return axes is not None and all(axis % len(shape) >= 2 for axis in axes)
+        return bool(axes) and all(axis % len(shape) >= 2 for axis in axes or ())
+    if _is_computed(node):
+        return _is_flat(node, facts)
     target = _target(node)
     if target is None or len(target) != 2 or (target[0] == 1 and shape[0] not in (1, None)):
         return False
@@ -62,11 +65,36 @@ def flattens(node: gs.Node, facts: Facts) -> bool:
 
 
 def operands(node: gs.Node, channels: tuple[int, int]) -> Mapping[int, np.ndarray]:
-    """What a node's constant operands are when it reads `channels[1]` channels in the place of `channels[0]`."""
+    """What a node's operands are when it reads `channels[1]` channels in the place of `channels[0]`.
+
+    The shape that a Reshape is told by a computation, which may count the channels, is stated instead.
+    """
+    if _is_computed(node):
+        return {1: np.array([0, -1], np.int64)}
     target = _target(node) if node.op == "Reshape" else None
     if target is None or target[1] == -1:
         return {}
     return {1: np.array([target[0], target[1] // channels[0] * channels[1]], np.int64)}
+
+
+def _is_fixed(tensor: gs.Tensor) -> bool:
+    """Whether an operand is a constant, or left out."""
+    return isinstance(tensor, gs.Constant) or not tensor.name
+
+
+def _is_computed(node: gs.Node) -> bool:
+    """Whether a node is a Reshape to a shape that the model computes."""
+    return node.op == "Reshape" and not _is_fixed(node.inputs[1]) and not node.attrs.get("allowzero", 0)
+
+
+def _is_flat(node: gs.Node, facts: Facts) -> bool:
+    """Whether a node gives two axes, one of them what it has to be: the other then is what it has to be, too."""
+    before, after = facts.shape(node.inputs[0]), facts.shape(node.outputs[0])
+    if before is None or after is None or len(after) != 2:
+        return False
+    rest = [size for size in before[1:] if isinstance(size, int)]
+    all_known = len(rest) == len(before) - 1
+    return (after[0] is not None and after[0] == before[0]) or (all_known and after[1] == math.prod(rest))
 
 
 def _whole(target: list[int], shape: tuple[int | None, ...]) -> bool:

@@ -146,7 +146,7 @@ def place_behind(name: str, facts: Facts, before: str | None = None) -> Place:
 
 def _tensor(name: str, facts: Facts) -> str:
     node = next((node for node in facts.order if node.name == name), None)
-    if node is not None:
+    if node is not None and name:
         return str(node.outputs[0].name)
     if name in facts.producer or any(t.name == name for t in facts.graph.inputs):
         return name
@@ -237,7 +237,7 @@ def _kind(shape: tuple[int | None, ...], path: list[gs.Node], layer: NextLayer, 
         if not 3 <= len(shape) <= 5:
             raise RefusedError(f"a tensor of {len(shape)} axes is not what convolutions read")
         return "convolution"
-    if layer.node.op == "MatMul" and axes == len(shape) and all(is_elementwise(node) for node in path):
+    if layer.node.op == "MatMul" and all(is_elementwise(node) for node in path):
         return "tokens"
     raise RefusedError(
         f"{layer.node.op} {_name(layer.node)} reads a tensor of {axes or 'an unknown number of'} axes, and the "

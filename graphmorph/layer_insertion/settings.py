@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+
 from graphmorph.errors import UsageError
 from graphmorph.layer_insertion.initialisation import Initialisation
 from graphmorph.layer_insertion.new_layer import Activation
+from graphmorph.option_values import require_finite, require_share, require_whole
 
 Algorithm = Literal["compnet-1", "compnet-2", "compnet-3", "netmorph", "net2deeper"]
 
@@ -48,18 +51,29 @@ class LayerSettings:
             if getattr(self, option) not in get_args(choices):
                 given = ", ".join(get_args(choices))
                 raise UsageError(f"{option} is {getattr(self, option)}; give one of {given}")
-        if self.channels < 0 or min(self.kernel, default=0) < 1 or self.positions < 0:
-            raise UsageError("channels and positions are 0 or more, and sizes of a kernel at least 1")
+        self._require_numbers()
         if self.survivors is not None and self.explained is not None:
             raise UsageError("survivors and explained both say how many channels stay: give one of them")
-        if self.survivors is not None and self.survivors < 1:
-            raise UsageError(f"survivors is {self.survivors}: at least one channel has to survive")
-        if self.explained is not None and not 0.0 < self.explained <= 1.0:
-            raise UsageError(f"explained is {self.explained}: it is a share, above 0 and up to 1")
-        if min(self.penalty, self.alpha, self.ridge) < 0:
-            raise UsageError("penalty, alpha and ridge are 0 or more")
         if not self.is_compnet and (self.survivors, self.explained) != (None, None):
             raise UsageError(f"{self.algorithm} drops no channels: say with channels how many there are")
+
+    def _require_numbers(self) -> None:
+        for option in ("channels", "positions", "seed"):
+            require_whole(option, getattr(self, option), least=0)
+        if not self.kernel:
+            raise UsageError("kernel has no size: give one for all axes, or one for each")
+        for size in self.kernel:
+            require_whole("kernel", size, least=1)
+        if self.survivors is not None:
+            require_whole("survivors", self.survivors, least=1)
+        for option in ("penalty", "alpha", "ridge"):
+            require_finite(option, getattr(self, option))
+        if self.explained is not None:
+            require_share("explained", self.explained)
+            if self.explained == 0:
+                raise UsageError("explained is 0: that no channel is needed for")
+        if not np.isfinite(self.slope):
+            raise UsageError(f"slope {self.slope}: a finite number is needed")
 
     @property
     def is_compnet(self) -> bool:

@@ -46,6 +46,11 @@ def new_layer(source: Source | None, place: Place, settings: LayerSettings, fact
     else:
         layer = _Compact(source, settings, kernel).layer()
     if settings.batch_norm:
+        if place.kind == "tokens":
+            raise UsageError(
+                f"a batch normalisation has the channels on axis 1, and {place.after} has them on the last: leave "
+                "batch_norm out"
+            )
         if source is None:
             raise UsageError("the statistics of a batch normalisation are those of data: give calibration data")
         layer = replace(layer, first=with_statistics(layer.first, source.inputs(kernel)))
@@ -102,9 +107,7 @@ class _Compact:
         else:
             chosen = self._survivors(whole)
         if not chosen.kept.size:
-            raise RefusedError(
-                f"a penalty of {settings.penalty:g} leaves no channel: lower it, or say how many are to be kept"
-            )
+            raise RefusedError(f"a penalty of {settings.penalty:g} leaves no channel that varies: lower it")
         first = self.first.taken(chosen.kept)
         fit = fitted(self._sums(first), settings.ridge) if whole is None else self._fit(whole, chosen)
         return NewLayer(
@@ -115,8 +118,21 @@ class _Compact:
             fit.explained,
             chosen.penalty,
             self.rows,
-            _warnings(self.rows, len(fit.weight)),
+            (*_warnings(self.rows, len(fit.weight)), *self._counted(first.channels)),
         )
+
+    def _counted(self, left: int) -> tuple[str, ...]:
+        """What is to be said of how many channels are left."""
+        settings, redundant = self.settings, self.first.channels
+        if settings.survivors is not None and left < settings.survivors:
+            return (f"{left} channels are left, not {settings.survivors}: the others are copies, or never vary",)
+        if left == redundant and settings.survivors is None and settings.explained is None:
+            return (
+                f"{settings.algorithm} kept all {redundant} channels at a penalty of {settings.penalty:g} and an alpha "
+                f"of {settings.alpha:g}: say with --survivors how many stay, or with --explained how much of the next "
+                "layer's outputs they are to give again",
+            )
+        return ()
 
     def _sums(self, first: FirstHalf) -> Sums:
         pairs = self.source.pairs(first)

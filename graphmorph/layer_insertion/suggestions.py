@@ -14,6 +14,7 @@ from graphmorph.activations.capture import capture
 from graphmorph.errors import RefusedError, UsageError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
+from graphmorph.layer_insertion.calibration import calibration_of
 from graphmorph.layer_insertion.identity_layer import is_not_negative
 from graphmorph.layer_insertion.insertion import insertion_of
 from graphmorph.layer_insertion.place import Place, places
@@ -79,7 +80,7 @@ def suggest_places(
         UsageError: data that cannot be read or do not fit.
     """
     settings = LayerSettings(
-        kernel=(kernel,) if isinstance(kernel, int) else tuple(kernel),
+        kernel=tuple(kernel) if isinstance(kernel, list | tuple) else (kernel,),
         activation=activation,  # type: ignore[arg-type] # it is checked there
         positions=_POSITIONS,
         seed=seed,
@@ -97,14 +98,22 @@ def suggest_places(
             if progress:
                 progress("places", number, len(found))
             suggestions.append(_suggestion(place, facts, settings, capturing, runtime))
+    _require_one_tried(suggestions)
     return sorted(suggestions, key=_rank)
+
+
+def _require_one_tried(suggestions: list[Suggestion]) -> None:
+    """One reason that refuses every place is not about the places."""
+    reasons = {one.refused for one in suggestions}
+    if len(reasons) == 1 and (reason := reasons.pop()) is not None:
+        raise UsageError(f"no place could be tried: {reason}")
 
 
 def _capturing(graph: Graph, data: UserData | None, runtime: Runtime, stack: ExitStack) -> Capturing | None:
     if data is None:
         return None
-    path = as_file(graph, "captured", stack)
-    return lambda listeners: capture(path, listeners, data, batch=32, runtime=runtime)
+    path, readable = as_file(graph, "captured", stack), calibration_of(data)
+    return lambda listeners: capture(path, listeners, readable, batch=32, runtime=runtime)
 
 
 def _suggestion(

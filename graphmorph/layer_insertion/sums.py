@@ -96,7 +96,6 @@ class _BranchStream:
             path = as_file(branch(source.place, first, source.opset, source.dtype), "branch", stack)
             try:
                 opened = self._runtime.submit_open(path, optimized=True, many_runs=True).result()
-            self._session = int(opened.header["session"])
             except ModelRunError as error:
                 if not error.unsupported:
                     raise
@@ -104,6 +103,7 @@ class _BranchStream:
                     f"onnxruntime cannot run the new layer ({first.activation}, {source.dtype.name}): {error}; use "
                     "another activation function, or a model in float32"
                 ) from error
+        self._session = int(opened.header["session"])
         self._rows = RowStream(sums, source.next_rows(), sampling=source.sampling)
 
     def update(self, source: NDArray[Any], outputs: NDArray[Any]) -> None:
