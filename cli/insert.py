@@ -21,6 +21,8 @@ from graphmorph.cli.options import (
 from graphmorph.cli.reporting import Ending, ReportOptions, run_and_report
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from rich.console import RenderableType
 
     from graphmorph.cli.progress import ProgressBar
@@ -95,7 +97,12 @@ def _ending(result: InsertResult, *, verbose: bool) -> Ending:
 
         return render_insert(result.report, verbose=verbose)
 
-    return Ending(result.exit_code, _complaint(result), result.report.to_json, rendered)
+    def suites() -> list[Element]:
+        from graphmorph.cli.junit import insert_suites
+
+        return insert_suites(result.report, _complaint(result))
+
+    return Ending(result.exit_code, _complaint(result), result.report.to_json, rendered, suites)
 
 
 def _complaint(result: InsertResult) -> str:

@@ -12,6 +12,7 @@ from graphmorph.cli.numbers import plural
 from graphmorph.cli.outcome import fusible
 
 if TYPE_CHECKING:
+    from graphmorph.layer_insertion.report import InsertReport
     from graphmorph.proof.report import CaseReport, OutputReport, Proof
     from graphmorph.pruning.report import PruneReport
     from graphmorph.report import Report
@@ -64,6 +65,16 @@ def prune_suites(report: PruneReport) -> list[Element]:
         _problem(_case(groups, "removal", report.model), "error", report.nothing)
     suites = [_counted(groups, sum(report.seconds.values()))]
     return suites if report.removal is None else [*suites, proof_suite(report.removal)]
+
+
+def insert_suites(report: InsertReport, failure: str) -> list[Element]:
+    """The suites of one `insert` run: the new layer, failed with the complaint that there is, and the proof."""
+    suite = Element("testsuite", name=f"layer of {_clean(report.model)}")
+    case = _case(suite, report.layer.algorithm, report.layer.name)
+    if failure:
+        _problem(case, "failure", failure)
+    suites = [_counted(suite, sum(report.seconds.values()))]
+    return suites if report.proof is None else [*suites, proof_suite(report.proof)]
 
 
 def _deploy_form(report: Report) -> Element:

@@ -20,7 +20,7 @@ from graphmorph.layer_insertion.new_layer import FirstHalf, NewLayer, Statistics
 from graphmorph.layer_insertion.outgoing_weights import Fit, Sums, explained_by, fitted, sums_of
 from graphmorph.layer_insertion.place import Place
 from graphmorph.layer_insertion.settings import LayerSettings
-from graphmorph.layer_insertion.sums import Source
+from graphmorph.layer_insertion.sums import WIDEST, Source
 from graphmorph.regression.iilasso import Problem
 from graphmorph.regression.selection import Selection, select_from
 
@@ -80,7 +80,10 @@ def with_statistics(first: FirstHalf, inputs: Moments) -> FirstHalf:
 
 
 def _measured(layer: NewLayer, source: Source) -> NewLayer:
-    """How well weights that were not fitted give the outputs again."""
+    """How well weights that were not fitted give the outputs again; not said of more columns than are captured."""
+    if len(layer.next_weight) > WIDEST:
+        too_wide = f"R² was not measured: sums over {len(layer.next_weight)} columns are too wide"
+        return replace(layer, notes=(*layer.notes, too_wide))
     pairs = source.pairs(layer.first)
     bias = layer.next_bias if layer.next_bias is not None else source.place.next_layer.bias_values()
     return replace(layer, explained=explained_by(pairs, layer.next_weight, bias), rows=pairs.inputs.count)

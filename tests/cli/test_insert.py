@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import onnx
@@ -101,6 +102,16 @@ def test_more_change_than_allowed_ends_with_1(model: Path, data: str, capsys: py
     assert run(["insert", str(model), "--after", "a", "--calibration", data, "--no-latency", *options]) == 1
     assert "more than --max-error allows; nothing was written" in capsys.readouterr().err
     assert not out_of(model).exists()
+
+
+@pytest.mark.parametrize(("allowed", "failures"), [("1", "0"), ("1e-9", "1")])
+def test_junit_has_the_layer_and_its_failure(
+    model: Path, data: str, tmp_path: Path, allowed: str, failures: str
+) -> None:
+    options = ["--survivors", "3", "--calibration", data, "--max-error", allowed, "--junit", str(tmp_path / "j.xml")]
+    assert run(["insert", str(model), "--after", "a", *options]) == int(failures)
+    (suite,) = ElementTree.parse(tmp_path / "j.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("1", failures)
 
 
 def test_who_keeps_all_channels_is_told_of_the_options(

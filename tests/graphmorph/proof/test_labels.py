@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphmorph.proof.labels import read_labels
 from graphmorph.errors import UsageError
+from graphmorph.proof.labels import read_labels
 
 LABELS = np.array([3, 1, 4, 1])
 
