@@ -45,13 +45,15 @@ def render_suggestions(found: list[Suggestion]) -> RenderableType:
     """The places, the first ones first."""
     shown = found[:PLACES]
     tried = any(one.explained is not None for one in shown)
-    result = table("after", "before", "through", "channels", "parameters", "multiply-adds", "identity", "R2")
+    several = len({one.after for one in shown}) < len(shown)
+    before = ["before"] if several else []
+    result = table("after", *before, "through", "channels", "parameters", "multiply-adds", "identity", "R2")
     for one in shown:
         adds = MISSING if one.multiply_adds is None else count(one.multiply_adds)
         explained = MISSING if one.explained is None else f"{one.explained:.4f}"
         result.add_row(
             one.after,
-            one.before,
+            *([one.before] if several else []),
             " ".join(one.path) or MISSING,
             count(one.channels),
             f"+{count(one.parameters)}",

@@ -125,7 +125,7 @@ def _suggestion(
     spatial = place.shape[2:] if place.kind == "convolution" else place.shape[1:-1]
     sizes = [size for size in spatial if size is not None]
     suggestion = Suggestion(
-        after=place.after,
+        after=_name(place.after, facts),
         before=str(before),
         path=tuple(node.op for node in place.path),
         kind=place.kind,
@@ -143,6 +143,13 @@ def _suggestion(
         return replace(suggestion, refused=str(error))
     assert layer.explained is not None
     return replace(suggestion, explained=float(layer.explained.mean()))
+
+
+def _name(tensor: str, facts: Facts) -> str:
+    """What `--after` takes: the node that gives a tensor first, or the tensor itself."""
+    node = facts.producer.get(tensor)
+    named = node is not None and bool(node.name) and node.outputs[0].name == tensor
+    return str(node.name) if node is not None and named else tensor
 
 
 def _kernel(place: Place, settings: LayerSettings) -> tuple[int, ...]:
