@@ -39,7 +39,8 @@ layer_options = combined(
         "--channels",
         type=click.IntRange(min=1),
         default=None,
-        help="Channels that the layer has at first (N_redundant). Default: twice as many as it reads.",
+        help="Channels that the layer has at first (N_redundant). Default: twice as many as it reads, or more where "
+        "--explained needs them.",
         callback=lambda ctx, param, value: value or 0,
     ),
     click.option("--survivors", type=click.IntRange(min=1), metavar="N", help="How many of them stay (N_sparse)."),

@@ -67,11 +67,12 @@ def insert_layer(  # type: ignore[misc] # the overloads take any option, which t
     The new layer (a convolution of stride 1 that keeps all positions, or a fully connected one) and its activation
     function go behind `after`, a node or tensor; the layer that reads it (`before`, where several do) gets new weights.
 
-    algorithm: compnet-1, -2 and -3 start from `channels` random channels (0: twice as many as `after` has), drop those
-    that are superfluous, and fit the next layer by least squares on calibration data. survivors: how many stay;
-    explained: as few as give this mean R² of the next layer's outputs; neither: those that the penalty λ leaves, with
-    α for likeness (CompNet, equations 1, 3 and 6). netmorph takes the next layer apart into two, with a parametric
-    activation that starts linear; net2deeper is the identity behind a relu, and proven to be.
+    algorithm: compnet-1, -2 and -3 start from `channels` random channels (0: twice as many as `after` has, or more
+    where `explained` needs them), drop those that are superfluous, and fit the next layer by least squares on
+    calibration data. survivors: how many stay; explained: as few as give this mean R² of the next layer's outputs;
+    neither: those that the penalty λ leaves, with α for likeness (CompNet, equations 1, 3 and 6). netmorph takes the
+    next layer apart into two, with a parametric activation that starts linear; net2deeper is the identity behind a
+    relu, and proven to be.
 
     calibration: data that activations are captured on, as `inputs` of `graphmorph.verify`; for a torch module an
     iterable of its example inputs. kernel: one size for all axes, or one for each. slope: of leaky-relu. ridge: in

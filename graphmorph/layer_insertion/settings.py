@@ -21,10 +21,11 @@ COMPNET: tuple[Algorithm, ...] = ("compnet-1", "compnet-2", "compnet-3")
 class LayerSettings:
     """A new layer.
 
-    channels: N_redundant, how many it has at first; 0: twice as many as the tensor it goes behind. kernel: sizes of its
-    window, or one for all axes. survivors: how many channels stay; explained: as few as explain this share of the next
-    layer's outputs (mean R²); neither: those that the penalty leaves (λ and α of equation 6). ridge: of the least
-    squares (equation 11), in units of the mean square column. positions: rows of each sample, drawn by seed; 0: all.
+    channels: N_redundant, how many it has at first; 0: twice as many as the tensor it goes behind, or more where
+    `explained` needs them. kernel: sizes of its window, or one for all axes. survivors: how many channels stay;
+    explained: as few as explain this share of the next layer's outputs (mean R²); neither: those that the penalty
+    leaves (λ and α of equation 6). ridge: of the least squares (equation 11), in units of the mean square column.
+    positions: rows of each sample, drawn by seed; 0: all.
     """
 
     algorithm: Algorithm = "compnet-3"

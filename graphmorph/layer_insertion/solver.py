@@ -29,6 +29,9 @@ Indices = NDArray[np.int64]
 #: Rows for each column of a fit, below which it may fit the sample rather than the network.
 _ENOUGH_ROWS = 3
 
+#: Where a share is to be explained, a layer begins with up to so many times the channels that it reads.
+_MOST_TIMES = 16
+
 
 def new_layer(source: Source | None, place: Place, settings: LayerSettings, facts: Facts) -> NewLayer:
     """The new layer for a place. source: what calibration data give; netmorph and net2deeper need none.
@@ -44,7 +47,7 @@ def new_layer(source: Source | None, place: Place, settings: LayerSettings, fact
     elif source is None:
         raise UsageError(f"{settings.algorithm} looks at activations: give calibration data")
     else:
-        layer = _Compact(source, settings, kernel).layer()
+        layer = _compact(source, settings, kernel)
     if settings.batch_norm:
         if place.kind == "tokens":
             raise UsageError(
@@ -89,12 +92,29 @@ def _measured(layer: NewLayer, source: Source) -> NewLayer:
     return replace(layer, explained=explained_by(pairs, layer.next_weight, bias), rows=pairs.inputs.count)
 
 
+def _compact(source: Source, settings: LayerSettings, kernel: tuple[int, ...]) -> NewLayer:
+    """A layer by one of CompNet's algorithms. Where a share is to be explained and nobody said by how many channels at
+    first, twice as many are tried as long as they do not."""
+    channels = settings.channels or 2 * source.place.channels
+    while True:
+        try:
+            return _Compact(source, replace(settings, channels=channels), kernel).layer()
+        except _TooFewError as error:
+            if settings.channels or channels >= _MOST_TIMES * source.place.channels:
+                raise RefusedError(str(error)) from None
+            channels *= 2
+
+
+class _TooFewError(Exception):
+    """All channels together explain less than was asked for."""
+
+
 class _Compact:
     """CompNet's algorithms 1 to 3."""
 
     def __init__(self, source: Source, settings: LayerSettings, kernel: tuple[int, ...]) -> None:
         self.source, self.settings, self.kernel, self.place = source, settings, kernel, source.place
-        channels = settings.channels or 2 * self.place.channels
+        channels = settings.channels
         shape = (channels, self.place.channels, *kernel)
         weight = initial_weight(shape, settings.activation, settings.initialisation, settings.seed, settings.slope)
         self.first = FirstHalf(weight, np.zeros(channels), settings.activation, settings.slope)
@@ -177,7 +197,7 @@ class _Compact:
         best = path(high)
         reached = _mean(self._fit(whole, best))
         if reached < wanted:
-            raise RefusedError(
+            raise _TooFewError(
                 f"all {high} channels explain {reached:.4f} of the next layer's outputs, less than {wanted:g}: start "
                 "with more channels, or ask for less"
             )

@@ -122,6 +122,17 @@ def test_data_come_as_arrays_files_and_lists(tmp_path: Path) -> None:
     assert sources[:2] == ["given", "given"]
 
 
+def test_a_share_is_explained_by_as_many_channels_as_it_takes() -> None:
+    options: dict[str, Any] = {"calibration": images(300), "algorithm": "compnet-3", "positions": 0, "kernel": 3}
+    report = insert(networks.convolutions(), explained=0.97, **options).report.layer
+    assert report.redundant in (16, 32, 64)
+    assert report.explained is not None
+    assert np.mean(report.explained) >= 0.97
+    fewer = insert(networks.convolutions(), survivors=report.kept - 1, channels=report.redundant, **options)
+    assert fewer.report.layer.explained is not None
+    assert np.mean(fewer.report.layer.explained) < 0.97
+
+
 def test_an_iterator_can_be_read_once() -> None:
     def batches() -> Iterator[dict[str, np.ndarray]]:
         yield images(40)
