@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx.numpy_helper
@@ -18,6 +18,9 @@ from graphmorph.errors import GraphmorphError
 from graphmorph.proof import Proof
 from graphmorph.pruning.prune import prune
 from graphmorph.pruning.report import PruneReport
+
+if TYPE_CHECKING:
+    import torch
 
 #: Half of the units of every group, whatever the width that is left.
 RATIO, ROUND_TO = 0.5, 1
@@ -60,7 +63,7 @@ def prune_file(path: str) -> dict[str, Any]:
 
 
 def prune_module(key: str) -> dict[str, Any]:
-    """Half of a module; parameters are counted as torch counts them."""
+    """Half of a module, in place as other tools do it; parameters are counted as torch counts them."""
     import torch
 
     from benchmarks.channels_zoo import build, entry
@@ -69,9 +72,13 @@ def prune_module(key: str) -> dict[str, Any]:
     small = torch.nn.Sequential(torch.nn.Conv2d(2, 8, 1), torch.nn.Conv2d(8, 2, 1)).eval()
     prune(small, torch.zeros(1, 2, 4, 4), ratio=RATIO, round_to=ROUND_TO)  # imports the torch door
     module, example = build(entry(key)), entry(key).example()
-    pruned = prune(module, example, ratio=RATIO, round_to=ROUND_TO)
-    whole, left = (sum(parameter.numel() for parameter in one.parameters()) for one in (module, pruned))
-    return {**_row(pruned.report), "parameters": left / whole}
+    whole = _parameters(module)
+    pruned = prune(module, example, ratio=RATIO, round_to=ROUND_TO, in_place=True)
+    return {**_row(pruned.report), "parameters": _parameters(pruned) / whole}
+
+
+def _parameters(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _row(report: PruneReport) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def insert(
     def run(progress: ProgressBar) -> InsertResult:
         import graphmorph
 
-        known = read_labels(labels, options["inputs"] or options["calibration"])
+        if options["inputs"] is None and labels is not None:
+            options["inputs"] = options["calibration"]  # all of it has labels
+        known = read_labels(labels, options["inputs"])
         return graphmorph.insert_layer(
             model,
             destination,

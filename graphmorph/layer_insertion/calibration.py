@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from graphmorph.errors import UsageError
+from graphmorph.proof.user_data import DataPart, are_arrays
+
+#: So many samples at most.
+MEASURED = 1024
 
 
 def calibration_of(data: Any) -> Any:
     """The data; an iterator, which is empty after it was read, refuses to be read again."""
     return _Once(data) if isinstance(data, Iterator) else data
+
+
+def measured_part(data: Any) -> Any:
+    """The samples that a change is measured on where nobody gave others: the first ones of arrays and files, since all
+    inputs of a measurement are held; None for iterables."""
+    if isinstance(data, Mapping):
+        return {name: array[:MEASURED] if np.ndim(array) else array for name, array in data.items()}
+    if isinstance(data, DataPart):
+        return replace(data, stop=min(data.stop, data.start + MEASURED))
+    return DataPart(data, 0, MEASURED) if are_arrays(data) else None
 
 
 class _Once:

@@ -76,10 +76,11 @@ def insert_layer(  # type: ignore[misc] # the overloads take any option, which t
 
     calibration: data that activations are captured on, as `inputs` of `graphmorph.verify`; for a torch module an
     iterable of its example inputs. kernel: one size for all axes, or one for each. slope: of leaky-relu. ridge: in
-    units of the mean square column. positions: rows drawn from each sample; 0: all. batch_norm: a normalisation behind
-    the layer, with the statistics of the data, that changes nothing at first. seed: of weights and positions.
+    units of the mean square column. positions: rows drawn from each sample; 0: all. batch_norm: a normalisation
+    behind the layer, with the statistics of the data, that changes nothing at first. seed: of weights and positions.
     max_error: more change of the outputs, as a share of their norm, is a failure. latency: time both models. The rest
-    is as in `widen`; the change is measured on `inputs`, or else on the calibration data where these can be read twice.
+    is as in `widen`; the change is measured on `inputs`, or else on the first 1,024 samples of calibration data that
+    are arrays or files.
 
     A torch module, in training mode or not, gives a deeper torch module back with `.report`; the original is untouched.
     `graphmorph.training.carry_optimizer` moves an optimizer along: parameters that stay keep their state.

@@ -16,7 +16,7 @@ from graphmorph.activations.capture import capture
 from graphmorph.errors import UsageError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
-from graphmorph.layer_insertion.calibration import calibration_of
+from graphmorph.layer_insertion.calibration import calibration_of, measured_part
 from graphmorph.layer_insertion.insertion import Insertion, insertion_of
 from graphmorph.layer_insertion.report import InsertReport, layer_report, peak_bytes
 from graphmorph.layer_insertion.settings import LayerSettings
@@ -27,7 +27,7 @@ from graphmorph.onnx_door.writer import StagedModel
 from graphmorph.option_values import require_finite
 from graphmorph.oracle import Oracle, Shapes
 from graphmorph.proof import Proof, ProofSession
-from graphmorph.proof.user_data import UserData, are_arrays
+from graphmorph.proof.user_data import UserData
 from graphmorph.pruning.change import Change, Original
 from graphmorph.rewrite_options import RewriteSettings
 from graphmorph.runtime import Runtime
@@ -77,8 +77,8 @@ class InsertJob:
     ) -> None:
         self.asked, self.target, self.stack, self.verify = asked, target, stack, running.verify
         self.proof = running.proof
-        if self.proof.inputs is None and are_arrays(asked.calibration):
-            self.proof = replace(self.proof, inputs=asked.calibration)
+        if self.proof.inputs is None:
+            self.proof = replace(self.proof, inputs=measured_part(asked.calibration))
         self.progress = running.progress or (lambda what, done, total: None)
         self.seconds: dict[str, float] = {}
         self.runtime = stack.enter_context(Runtime())

@@ -166,11 +166,12 @@ class JoinedArrays(StoredArray):
 
 
 class Rows(StoredArray):
-    """Rows start to stop of a stored array."""
+    """Rows start to stop of a stored array, as far as it has them."""
 
     def __init__(self, whole: StoredArray, start: int, stop: int) -> None:
         self._whole, self._start = whole, start
-        self.shape, self.dtype = (stop - start, *whole.shape[1:]), whole.dtype
+        count = max(min(stop, whole.shape[0]) - start, 0)
+        self.shape, self.dtype = (count, *whole.shape[1:]), whole.dtype
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self._whole.read(self._start + start, self._start + stop)
