@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from graphmorph.torch_door.free_paths import above
 from graphmorph.torch_door.record import TraceRecord
 
 #: What every module has in its __dict__: its own state, its hooks, and flags.
@@ -104,6 +105,8 @@ class _Builder:
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
         self.done: dict[int, nn.Module | None] = {}
+        self.holders = set[str]().union(*(above(path) for path in contents.modules))
+        self.used = contents.read | {id(tensor) for tensor in contents.tensors.values()}
         self.placed: set[str] = set()
 
     def copy_of(self, module: nn.Module, path: str) -> nn.Module:
@@ -140,12 +143,11 @@ class _Builder:
             return self.contents.modules[path]
         if id(child) in self.contents.called or not self._used_by_trace(child):
             return child
-        below = any(name.startswith(f"{path}.") for name in self.contents.modules)
+        below = path in self.holders
         if id(child) in self.contents.traced_modules and not below:
             return child if any(id(t) in self.contents.read for t in child.parameters()) else None
         copied = self.copy_of(child, path)
-        used = self.contents.read | {id(tensor) for tensor in self.contents.tensors.values()}
-        empty = not copied._modules and not any(id(t) in used for t in _direct(copied))
+        empty = not copied._modules and not any(id(t) in self.used for t in _direct(copied))
         return None if empty and not below and (child._modules or list(_direct(child))) else copied
 
     def _used_by_trace(self, module: nn.Module) -> bool:
