@@ -7,7 +7,7 @@ TEST := $(VENV)/.test
 DEV := $(VENV)/.dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-slow test-mutants lint docs bench bench-channels bench-acnet build clean
+.PHONY: demo test test-slow test-mutants lint docs bench bench-channels bench-acnet bench-compnet build clean
 .DELETE_ON_ERROR:
 
 demo: $(CORE) ## fuse the example model that ships with the package, and prove it
@@ -45,6 +45,12 @@ bench-channels: $(VENV)/.bench ## channels: accuracy after pruning, planted chan
 
 bench-acnet: $(VENV)/.bench ## ACNet against its baseline on MNIST, five seeds; about ten minutes
 	$(BIN)/python -m benchmarks.acnet_mnist
+
+bench-compnet: $(VENV)/.bench ## inserting layers: LeNet4 to 5 and narrow VGGs on MNIST, costs, capture; about two hours
+	$(BIN)/python -m benchmarks.compnet_mnist --schedule one-cycle --epochs 3
+	$(BIN)/python -m benchmarks.compnet_vgg
+	$(BIN)/python -m benchmarks.compnet_speed
+	$(BIN)/python -m benchmarks.capture
 
 # build/lib outlives a build and would carry deleted modules into the wheel.
 build: $(CORE) ## the wheel, in dist/
