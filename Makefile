@@ -47,8 +47,8 @@ bench-acnet: $(VENV)/.bench ## ACNet against its baseline on MNIST, five seeds; 
 	$(BIN)/python -m benchmarks.acnet_mnist
 
 bench-compnet: $(VENV)/.bench ## inserting layers: LeNet4 to 5 and narrow VGGs on MNIST, costs, capture; about two hours
-	$(BIN)/python -m benchmarks.compnet_mnist --schedule one-cycle --epochs 3
-	$(BIN)/python -m benchmarks.compnet_vgg
+	$(BIN)/python -m benchmarks.compnet_mnist --schedule one-cycle --epochs 3 --seeds 2
+	$(BIN)/python -m benchmarks.compnet_vgg --samples 20000 --epochs 2
 	$(BIN)/python -m benchmarks.compnet_speed
 	$(BIN)/python -m benchmarks.capture
 
