@@ -14,7 +14,7 @@ demo: $(CORE) ## fuse the example model that ships with the package, and prove i
 	$(BIN)/graphmorph demo
 
 test: $(TEST) ## the whole suite but the tests marked slow
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(PYTEST_ARGS)
 
 test-slow: $(TEST) ## the tests marked slow
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
