@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,31 @@ if TYPE_CHECKING:
     from graphmorph.graph import Graph
 
     Model = str | os.PathLike[str] | Graph | onnx.ModelProto
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedModel:
+    """A model as a file that stays as it is, and as a graph of its own that may be edited."""
+
+    name: str
+    path: Path
+    graph: Graph
+
+
+def opened_model(model: Model, stack: ExitStack, *, freeze_initializers: bool) -> OpenedModel:
+    """Read a model; what came as an object is written to a file that goes with the stack.
+
+    Raises:
+        ModelFileError: it cannot be read.
+    """
+    from graphmorph.graph import Graph
+    from graphmorph.onnx_door import load
+
+    given = model if isinstance(model, Graph) else load(model, freeze_initializers=freeze_initializers)
+    is_file = isinstance(model, str | os.PathLike)
+    path = as_file(model if is_file else given, "original", stack)
+    name = str(model) if is_file else "model"
+    return OpenedModel(name, Path(path), given.copy() if isinstance(model, Graph) else given)
 
 
 def as_file(model: Model, name: str, stack: ExitStack) -> str:

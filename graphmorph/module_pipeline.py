@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from graphmorph.torch_door.examples import ExampleInputs
     from graphmorph.torch_door.morphed_module import MorphedModule
 
 
@@ -73,16 +74,25 @@ def refuse_training(module: nn.Module) -> None:
         )
 
 
+def examples_of(module: nn.Module, given: ExampleInputs | None) -> tuple[ExampleInputs, dict[str, Any]]:
+    """Example inputs of a module that has values, guessed where none were given, and the same by argument.
+
+    Raises:
+        UsageError: they do not fit, or parameters have no values.
+        TraceError: none were given, and they cannot be guessed.
+    """
+    from graphmorph.torch_door.examples import bound_inputs
+    from graphmorph.torch_door.guessed_inputs import guessed_inputs
+
+    require_values(module)
+    inputs = guessed_inputs(module) if given is None else given
+    return inputs, bound_inputs(module, inputs)
+
+
 class _ModuleJob:
     def __init__(self, module: nn.Module, passes: list[Rewrite], settings: RewriteSettings) -> None:
-        from graphmorph.torch_door.examples import bound_inputs
-        from graphmorph.torch_door.guessed_inputs import guessed_inputs
-
-        require_values(module)
         self.module, self.passes, self.settings = module, passes, settings
-        given = settings.example_inputs
-        self.example_inputs = guessed_inputs(module) if given is None else given
-        self.example = bound_inputs(module, self.example_inputs)
+        self.example_inputs, self.example = examples_of(module, settings.example_inputs)
         self.trace_warnings: list[str] = []
         self.started = time.perf_counter()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,10 +20,12 @@ from graphmorph.layer_insertion.report import InsertReport, layer_report, peak_b
 from graphmorph.layer_insertion.settings import LayerSettings
 from graphmorph.layer_insertion.sums import Capturing
 from graphmorph.manager import PassManager, RunResult
+from graphmorph.model_file import opened_model
 from graphmorph.onnx_door import load, model_bytes, save, stage
 from graphmorph.onnx_door.writer import StagedModel
 from graphmorph.option_values import require_finite
 from graphmorph.oracle import Oracle, Shapes
+from graphmorph.phases import Phases
 from graphmorph.proof import Proof, ProofSession
 from graphmorph.proof.user_data import UserData
 from graphmorph.pruning.change import Change, Original
@@ -79,19 +79,13 @@ class InsertJob:
         self.proof = running.proof
         if self.proof.inputs is None:
             self.proof = replace(self.proof, inputs=measured_part(asked.calibration))
-        self.progress = running.progress or (lambda what, done, total: None)
-        self.seconds: dict[str, float] = {}
+        self._phase = Phases(running.progress)
+        self.progress, self.seconds = self._phase.progress, self._phase.seconds
         self.runtime = stack.enter_context(Runtime())
         self.runtime.start()
         self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="graphmorph-")))
-        self.name = str(model) if isinstance(model, str | os.PathLike) else "model"
-        graph = model if isinstance(model, Graph) else load(model, freeze_initializers=running.freeze_initializers)
-        if isinstance(model, str | os.PathLike):
-            self.path = Path(model)
-        else:
-            self.path = self.folder / "original.onnx"
-            save(graph, self.path)
-        self.graph = graph.copy() if isinstance(model, Graph) else graph
+        opened = opened_model(model, stack, freeze_initializers=running.freeze_initializers)
+        self.name, self.path, self.graph = opened.name, opened.path, opened.graph
 
     def run(self) -> InsertResult:
         """All steps.
@@ -118,16 +112,6 @@ class InsertJob:
             report.files = [str(path) for path in staged.commit()]
         report.peak_bytes = peak_bytes()
         return InsertResult(run.graph, report, exit_code)
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        self.progress(name, 0, 1)
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
-            self.progress(name, 1, 1)
 
     def _capturing(self) -> Capturing | None:
         """Streams the calibration data through the cleaned graph."""

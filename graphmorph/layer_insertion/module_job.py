@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from graphmorph.collector import rare_collections
@@ -16,8 +13,9 @@ from graphmorph.layer_insertion.insertion import insertion_of
 from graphmorph.layer_insertion.job import Asked, inserted, judged
 from graphmorph.layer_insertion.report import InsertReport, layer_report, peak_bytes
 from graphmorph.layer_insertion.sums import Capturing
-from graphmorph.module_pipeline import apart, require_values
+from graphmorph.module_pipeline import apart, examples_of
 from graphmorph.oracle import Oracle, TracedShapes
+from graphmorph.phases import Phases
 from graphmorph.proof import Proof
 from graphmorph.rewrite_options import RewriteSettings
 from graphmorph.runtime import Runtime
@@ -32,15 +30,10 @@ class ModuleInsertJob:
     """One module."""
 
     def __init__(self, module: nn.Module, asked: Asked, running: RewriteSettings) -> None:
-        from graphmorph.torch_door.examples import bound_inputs
-        from graphmorph.torch_door.guessed_inputs import guessed_inputs
-
-        require_values(module)
         self.module, self.asked, self.running = module, asked, running
-        given = running.example_inputs
-        self.example_inputs = guessed_inputs(module) if given is None else given
-        self.example = bound_inputs(module, self.example_inputs)
-        self.seconds: dict[str, float] = {}
+        self.example_inputs, self.example = examples_of(module, running.example_inputs)
+        self._phase = Phases()
+        self.seconds = self._phase.seconds
 
     def run(self) -> MorphedModule:
         """All steps.
@@ -80,14 +73,6 @@ class ModuleInsertJob:
         report.peak_bytes = peak_bytes()
         deeper.__dict__["report"] = report
         return deeper
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
     def _traced(self) -> Graph:
         from graphmorph.torch_door import trace

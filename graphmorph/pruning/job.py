@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +17,11 @@ from graphmorph.channels.walls import walls
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
 from graphmorph.manager import PassManager
+from graphmorph.model_file import opened_model
 from graphmorph.onnx_door import load, model_bytes, save, stage
 from graphmorph.onnx_door.writer import StagedModel
 from graphmorph.oracle import Oracle, Shapes
+from graphmorph.phases import Phases
 from graphmorph.proof import Proof, ProofSession
 from graphmorph.pruning.activations import activations_of
 from graphmorph.pruning.change import Change, Original
@@ -71,20 +71,14 @@ class PruneJob:
         stack: ExitStack,
     ) -> None:
         self.target, self.settings, self.proof, self.stack = target, settings, running.proof, stack
-        self.verify, self.progress = running.verify, running.progress or (lambda what, done, total: None)
-        self.seconds: dict[str, float] = {}
+        self.verify, self._phase = running.verify, Phases(running.progress)
+        self.progress, self.seconds = self._phase.progress, self._phase.seconds
         self.notes: list[str] = []
         self.runtime = stack.enter_context(Runtime())
         self.runtime.start()
         self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="graphmorph-")))
-        self.name = str(model) if isinstance(model, str | os.PathLike) else "model"
-        graph = model if isinstance(model, Graph) else load(model, freeze_initializers=running.freeze_initializers)
-        if isinstance(model, str | os.PathLike):
-            self.path = Path(model)
-        else:
-            self.path = self.folder / "original.onnx"
-            save(graph, self.path)
-        self.graph = graph.copy() if isinstance(model, Graph) else graph
+        opened = opened_model(model, stack, freeze_initializers=running.freeze_initializers)
+        self.name, self.path, self.graph = opened.name, opened.path, opened.graph
         self._captured_path: Path | None = None
 
     def run(self) -> PruneResult:
@@ -110,16 +104,6 @@ class PruneJob:
             report.files = [str(path) for path in staged.commit()]
         plan = plan_of(removal.chosen.analysis, removal.chosen.units, self.name)
         return PruneResult(removal.run.graph, report, plan, exit_code)
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        self.progress(name, 0, 1)
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
-            self.progress(name, 1, 1)
 
     def _original(self) -> Original | None:
         """The original on the user's or on drawn inputs; None where nothing is measured."""
@@ -158,7 +142,7 @@ class PruneJob:
             chosen = choose(analysis, settings.wanted, settings.criterion, self._calibrate(graph))
         capturing = self._capturing(graph) if settings.repair else None
         removal = removal_of(chosen, graph, self._phase, self.runtime, capturing, proven=proven)
-        self.seconds["removal"] = self.seconds.get("removal", 0.0) + sum(one.seconds for one in removal.run.passes)
+        self._phase.add("removal", sum(one.seconds for one in removal.run.passes))
         return removal
 
     def _capturing(self, graph: Graph) -> Capturing:

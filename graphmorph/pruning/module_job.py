@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from graphmorph.channels.analysis import analyse
@@ -15,8 +12,9 @@ from graphmorph.collector import rare_collections
 from graphmorph.errors import GraphmorphError, TraceWarning, VerificationError
 from graphmorph.facts import Facts
 from graphmorph.graph import Graph
-from graphmorph.module_pipeline import apart, require_values
+from graphmorph.module_pipeline import apart, examples_of
 from graphmorph.oracle import Oracle, TracedShapes
+from graphmorph.phases import Phases
 from graphmorph.proof import Proof
 from graphmorph.pruning.activations import activations_of
 from graphmorph.pruning.change import Change
@@ -41,16 +39,11 @@ class ModulePruneJob:
     """One module."""
 
     def __init__(self, module: nn.Module, settings: PruneSettings, running: RewriteSettings) -> None:
-        from graphmorph.torch_door.examples import bound_inputs
-        from graphmorph.torch_door.guessed_inputs import guessed_inputs
-
-        require_values(module)
         self.module, self.settings, self.proof = module, settings, running.proof
         self.leaf_modules, self.verify, self.in_place = running.leaf_modules, running.verify, running.in_place
-        given = running.example_inputs
-        self.example_inputs = guessed_inputs(module) if given is None else given
-        self.example = bound_inputs(module, self.example_inputs)
-        self.seconds: dict[str, float] = {}
+        self.example_inputs, self.example = examples_of(module, running.example_inputs)
+        self._phase = Phases()
+        self.seconds = self._phase.seconds
         self.notes: list[str] = []
 
     def run(self) -> MorphedModule:
@@ -70,14 +63,6 @@ class ModulePruneJob:
         chosen = removal.chosen
         made.__dict__["plan"] = plan_of(chosen.analysis, chosen.units, type(self.module).__name__)
         return made
-
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
     def _traced(self) -> Graph:
         from graphmorph.torch_door import trace
@@ -114,7 +99,7 @@ class ModulePruneJob:
             chosen = choose(analysis, settings.wanted, settings.criterion, self._calibrate(graph))
         capturing = self._capturing(self._traced()) if settings.repair else None
         removal = removal_of(chosen, graph, self._phase, self.runtime, capturing, proven=proven)
-        self.seconds["removal"] = self.seconds.get("removal", 0.0) + sum(one.seconds for one in removal.run.passes)
+        self._phase.add("removal", sum(one.seconds for one in removal.run.passes))
         return removal
 
     def _capturing(self, graph: Graph) -> Capturing:

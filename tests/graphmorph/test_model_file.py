@@ -10,7 +10,7 @@ import onnx
 import onnx.parser
 import pytest
 
-from graphmorph.model_file import as_file
+from graphmorph.model_file import as_file, opened_model
 from graphmorph.onnx_door import load
 
 MODEL = onnx.parser.parse_model(
@@ -32,3 +32,15 @@ def test_an_object_has_one_as_long_as_the_stack(kind: str, capsys: pytest.Captur
         assert [node.op for node in load(path).nodes] == ["Relu"]
     assert not os.path.exists(path)
     assert capsys.readouterr().out == ""  # graphsurgeon logs there what a graph is asked for and does not have
+
+
+@pytest.mark.parametrize("kind", ["file", "graph", "proto"])
+def test_an_opened_model_is_a_file_and_a_graph_of_its_own(kind: str, tmp_path: Path) -> None:
+    onnx.save(MODEL, tmp_path / "m.onnx")
+    given = {"file": tmp_path / "m.onnx", "graph": load(MODEL), "proto": MODEL}[kind]
+    with ExitStack() as stack:
+        opened = opened_model(given, stack, freeze_initializers=False)
+        assert opened.name == (str(given) if kind == "file" else "model")
+        opened.graph.nodes.clear()
+        assert [node.op for node in load(opened.path).nodes] == ["Relu"]
+        assert kind != "graph" or len(given.nodes) == 1
